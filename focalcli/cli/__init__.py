@@ -1,0 +1,1 @@
+"""Words in, one library call, words out."""

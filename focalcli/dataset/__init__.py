@@ -1,0 +1,1 @@
+"""Annotations as parallel arrays: formats, checks, edits, splits, statistics. Never imports torch."""

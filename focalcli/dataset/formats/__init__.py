@@ -1,0 +1,1 @@
+"""One module a format, one row a module in `table.py`."""

@@ -1,0 +1,148 @@
+"""The data set in memory: categories, images, and boxes as parallel arrays.
+
+860,000 boxes are a few tens of megabytes here. Boxes are float64 xyxy, continuous pixel edges, origin at the outer
+corner of the first pixel, in the EXIF-upright frame of the photo.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import IntFlag
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Flag(IntFlag):
+    """What an annotation says of an object beside its box."""
+
+    CROWD = 1
+    DIFFICULT = 2
+    TRUNCATED = 4
+    OCCLUDED = 8
+    IGNORE = 16
+    GROUP = 32
+    DEPICTION = 64
+    INSIDE = 128
+    FROM_POLYGON = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class of objects; its position in `Dataset.categories` is its `class_index`, `source_id` the file's own id."""
+
+    name: str
+    source_id: int
+    supercategory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A photo: `key` is its unique POSIX path relative to the data set, `path` the file, sizes are EXIF-upright pixels.
+
+    `labelled` is False for a photo nobody has looked at (YOLO without a label file); an empty labelled one is a
+    verified negative.
+    """
+
+    key: str
+    path: Path | None
+    width: int
+    height: int
+    split: str | None = None
+    source_id: int | str | None = None
+    labelled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reader or a check saw: a stable code (`E008`), where, and what in one clause."""
+
+    code: str
+    place: str
+    fact: str
+    severity: Literal["error", "warning", "info"] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """n annotated boxes as columns, ordered by image, then as in the source.
+
+    xyxy (n, 4) float64; image, category (n,) int64 positions in `Dataset.images` and `.categories`; flags (n,) of
+    `Flag`; area (n,) float64, the source's own area or width x height; source_id (n,) int64, -1 where the source has
+    none; origin_file (n,) positions in `Dataset.files` and origin_line (n,) 1-based lines or record numbers, 0 unknown.
+    """
+
+    xyxy: Floats
+    image: Ints
+    category: Ints
+    flags: Ints
+    area: Floats
+    source_id: Ints
+    origin_file: Ints
+    origin_line: Ints
+
+    def __post_init__(self) -> None:
+        """Check that the columns are parallel."""
+        n = len(self.xyxy)
+        assert self.xyxy.shape == (n, 4), f"xyxy must be (n, 4), not {self.xyxy.shape}"
+        for name in ("image", "category", "flags", "area", "source_id", "origin_file", "origin_line"):
+            column = getattr(self, name)
+            assert column.shape == (n,), f"{name} must be ({n},), not {column.shape}"
+
+    def __len__(self) -> int:
+        """Give n."""
+        return len(self.xyxy)
+
+    def take(self, rows: Ints | npt.NDArray[np.bool_]) -> "Boxes":
+        """Give the boxes at these positions, or where the mask is true, in that order."""
+        return Boxes(
+            self.xyxy[rows],
+            self.image[rows],
+            self.category[rows],
+            self.flags[rows],
+            self.area[rows],
+            self.source_id[rows],
+            self.origin_file[rows],
+            self.origin_line[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Annotated photos. Everything downstream reads this type; every format module makes or writes it."""
+
+    categories: tuple[Category, ...]
+    images: tuple[Image, ...]
+    boxes: Boxes
+    root: Path
+    format: str = ""
+    files: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    info: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Give the names of the splits, in the order of the first image of each; images without one are left out."""
+        return tuple(dict.fromkeys(image.split for image in self.images if image.split is not None))
+
+    def row_bounds(self) -> Ints:
+        """Give (images + 1,) offsets: the boxes of image i are rows `bounds[i]:bounds[i + 1]`."""
+        return np.searchsorted(self.boxes.image, np.arange(len(self.images) + 1)).astype(np.int64)
+
+    def take_images(self, positions: Ints) -> "Dataset":
+        """Give a data set with only these images, in this order, and their boxes; categories stay."""
+        bounds = self.row_bounds()
+        rows = [np.arange(bounds[i], bounds[i + 1]) for i in positions]
+        order = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        counts = np.array([len(r) for r in rows], dtype=np.int64)
+        boxes = replace(self.boxes.take(order), image=np.repeat(np.arange(len(positions)), counts))
+        return replace(self, images=tuple(self.images[i] for i in positions), boxes=boxes)
+
+
+def no_boxes() -> Boxes:
+    """Give columns of length zero."""
+    ints = np.zeros(0, np.int64)
+    return Boxes(np.zeros((0, 4)), ints, ints, ints, np.zeros(0), ints, ints, ints)

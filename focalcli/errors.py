@@ -1,0 +1,82 @@
+"""What can go wrong for a user, and the exit code of each kind.
+
+Raise one of these for a user's mistake or a machine's limit; `cli/console.py` prints it as one line and `__main__`
+exits with its code. A programmer's mistake is an `assert`.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class FocalError(Exception):
+    """A failure a user can act on: a place, a fact, and where there is one, a remedy.
+
+    `str(error)` is the one line the user sees: `place: fact, remedy`.
+    """
+
+    exit_code: ClassVar[int] = 70
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, place: str | Path, fact: str, remedy: str = "") -> None:
+        self.place, self.fact, self.remedy = str(place), fact, remedy
+        super().__init__(f"{place}: {fact}" + (f", {remedy}" if remedy else ""))
+
+
+class GateFailed(FocalError):
+    """The work was done, but a limit the user set was not met, or items failed under `--strict`."""
+
+    exit_code, code = 1, "gate"
+
+
+class UsageError(FocalError):
+    """The command line contradicts itself or lacks something."""
+
+    exit_code, code = 2, "usage"
+
+
+class DataError(FocalError):
+    """A data set, image, model or prediction file is damaged, hostile or not what it claims to be."""
+
+    exit_code, code = 65, "data"
+
+
+class InputNotFound(FocalError):
+    """A file or folder that was named is not there."""
+
+    exit_code, code = 66, "not-found"
+
+
+class Unavailable(FocalError):
+    """An optional package or a device is missing."""
+
+    exit_code, code = 69, "unavailable"
+
+
+class DivergedError(FocalError):
+    """Training produced a loss that is not finite."""
+
+    exit_code, code = 70, "diverged"
+
+
+class CannotWrite(FocalError):
+    """An output cannot be created."""
+
+    exit_code, code = 73, "cannot-write"
+
+
+class IoError(FocalError):
+    """Reading or writing broke off: disk full, device error."""
+
+    exit_code, code = 74, "io"
+
+
+class Preempted(FocalError):
+    """Training was asked to stop and saved its state; the same command with `--resume` goes on."""
+
+    exit_code, code = 75, "preempted"
+
+
+class ConfigError(FocalError):
+    """A configuration file, environment variable or stored configuration does not hold what it must."""
+
+    exit_code, code = 78, "config"

@@ -1,0 +1,1 @@
+"""From detections and annotations to numbers, curves and reasons."""

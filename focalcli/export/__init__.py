@@ -1,0 +1,1 @@
+"""From a RetinaNet to an ONNX file that is proved equal."""

@@ -1,0 +1,1 @@
+"""Pixels: decoding, sizes, fitting to the network, tiles, drawing. Never imports torch."""

@@ -1,0 +1,1 @@
+"""From images to `Detections`, whatever runs the network."""

@@ -1,0 +1,1 @@
+"""What anchors and focal loss do to a data set."""

@@ -1,0 +1,1 @@
+"""From a data set to weights: samples, schedule, loop, journal, resume."""
