@@ -1,4 +1,4 @@
-"""Everything that can be set, each default once: what a model is (`ModelConfig`) and what a training is (`TrainConfig`).
+"""Everything that can be set, each default once: what a model is and what a training is.
 
 The structs are frozen and refuse unknown fields. Descriptions and limits stand in the types, so that the flags, the
 configuration file, its JSON Schema and the help texts all come from here. This module knows neither files nor flags.

@@ -1,0 +1,98 @@
+"""RetinaNet: backbone, feature pyramid P3 to P7, two heads. From RGB bytes to logits and deltas, level by level.
+
+Targets and losses are in `targets.py`, detections in `postprocess.py`: this module is the network and nothing else.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+from focalcli.config import ModelConfig
+from focalcli.detection.anchors import pyramid_anchors
+from focalcli.detection.backbones import build_backbone
+from focalcli.detection.frozen_norm import fold_frozen_norms
+from focalcli.detection.heads import build_heads
+
+
+class HeadOutputs(NamedTuple):
+    """What the heads say, a tensor a level from P3 to P7: logits (N, R_l, C), deltas (N, R_l, 4)."""
+
+    logits: list[Tensor]
+    deltas: list[Tensor]
+
+
+class Backbone(nn.Module):
+    """Body and pyramid together, under torchvision's names `body` and `fpn`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body, channels = build_backbone(config.backbone, config.backbone_norm_eps)
+        width = config.pyramid_channels
+        # LastLevelP6P7 starts from P5 exactly when both counts are equal.
+        top = LastLevelP6P7(width if config.pyramid_top == "p5" else channels[-1], width)
+        top.use_P5 = config.pyramid_top == "p5"
+        self.fpn = FeaturePyramidNetwork(channels, width, extra_blocks=top)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Give C3, C4, C5 of normalised images (N, 3, H, W)."""
+        return list(self.body(images))
+
+    def pyramid(self, features: list[Tensor]) -> list[Tensor]:
+        """Give P3 to P7 from C3, C4, C5."""
+        named = OrderedDict((str(i), feature) for i, feature in enumerate(features))
+        return list(self.fpn(named).values())
+
+
+class RetinaNet(nn.Module):
+    """The detector's network. Parameter names are torchvision's, so its state dicts load unchanged."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.head = build_heads(config)
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (config.mean, config.std))
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("scale", 1 / std, persistent=False)
+        self._anchors: dict[tuple[int, int, torch.device], list[Tensor]] = {}
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn RGB (N, 3, H, W) in 0..255, bytes or floats, into what the backbone was trained on."""
+        return (images.to(self.mean.dtype) - self.mean) * self.scale
+
+    def forward(self, images: Tensor) -> HeadOutputs:
+        """Run the network on RGB images (N, 3, H, W) in 0..255; H and W multiples of 32."""
+        features = self.backbone.features(self.normalise(images))
+        return self.predict(self.backbone.pyramid(features))
+
+    def predict(self, levels: list[Tensor]) -> HeadOutputs:
+        """Run the heads on P3 to P7."""
+        return HeadOutputs(self.head["classification_head"](levels), self.head["regression_head"](levels))
+
+    def anchors(self, image_size: tuple[int, int], device: torch.device) -> list[Tensor]:
+        """Give the anchors of an input of this size, one (R_l, 4) tensor a level, kept for the next call."""
+        key = (*image_size, device)
+        if key not in self._anchors:
+            levels = pyramid_anchors(self.config.anchors, image_size)
+            self._anchors[key] = [level.to(device) for level in levels]
+        return self._anchors[key]
+
+    def load_torchvision(self, state: dict[str, Tensor]) -> None:
+        """Load a state dict of torchvision's RetinaNet; its batch counters have no meaning here and are dropped."""
+        own = self.state_dict()
+        self.load_state_dict({k: v for k, v in state.items() if k in own or not k.endswith("num_batches_tracked")})
+
+
+def build_retinanet(config: ModelConfig) -> RetinaNet:
+    """Give a RetinaNet with random weights, frozen batch norm folded away, in channels_last memory."""
+    model = RetinaNet(config)
+    fold_frozen_norms(model.backbone.body)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
