@@ -4,16 +4,21 @@
 corner of the first pixel, in the EXIF-upright frame of the photo.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import IntFlag
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+
+
+Severity = Literal["error", "warning", "info"]
 
 
 class Flag(IntFlag):
@@ -44,7 +49,7 @@ class Image:
     """A photo: `key` is its unique POSIX path relative to the data set, `path` the file, sizes are EXIF-upright pixels.
 
     `labelled` is False for a photo nobody has looked at (YOLO without a label file); an empty labelled one is a
-    verified negative.
+    verified negative. `extra` holds what only the source's own format knows of the photo.
     """
 
     key: str
@@ -54,16 +59,27 @@ class Image:
     split: str | None = None
     source_id: int | str | None = None
     labelled: bool = True
+    extra: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a reader or a check saw: a stable code (`E008`), where, and what in one clause."""
+    """Something a reader or a check saw: a stable code (`E008`), where, and what in one clause.
+
+    `count` says how often it was seen, `place` where first, `examples` some of the other places.
+    """
 
     code: str
     place: str
     fact: str
-    severity: Literal["error", "warning", "info"] = "warning"
+    severity: Severity = "warning"
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Give the one line a user reads."""
+        more = f" ({self.count} in all)" if self.count > 1 else ""
+        return f"{self.severity}: {self.code} {self.place}: {self.fact}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,9 @@ class Boxes:
     xyxy (n, 4) float64; image, category (n,) int64 positions in `Dataset.images` and `.categories`; flags (n,) of
     `Flag`; area (n,) float64, the source's own area or width x height; source_id (n,) int64, -1 where the source has
     none; origin_file (n,) positions in `Dataset.files` and origin_line (n,) 1-based lines or record numbers, 0 unknown.
+    Columns few sources have are None where no box has a value: score (n,) float64, NaN where there is none;
+    segmentation (n,) objects, None or the COCO `segmentation` of the object as JSON bytes (a `msgspec.Raw`);
+    attributes (n,) objects, None or a dict.
     """
 
     xyxy: Floats
@@ -83,14 +102,16 @@ class Boxes:
     source_id: Ints
     origin_file: Ints
     origin_line: Ints
+    score: Floats | None = None
+    segmentation: Objects | None = None
+    attributes: Objects | None = None
 
     def __post_init__(self) -> None:
         """Check that the columns are parallel."""
         n = len(self.xyxy)
         assert self.xyxy.shape == (n, 4), f"xyxy must be (n, 4), not {self.xyxy.shape}"
-        for name in ("image", "category", "flags", "area", "source_id", "origin_file", "origin_line"):
-            column = getattr(self, name)
-            assert column.shape == (n,), f"{name} must be ({n},), not {column.shape}"
+        for name, column in self._columns().items():
+            assert column is None or column.shape == (n,), f"{name} must be ({n},), not {column.shape}"
 
     def __len__(self) -> int:
         """Give n."""
@@ -98,16 +119,14 @@ class Boxes:
 
     def take(self, rows: Ints | npt.NDArray[np.bool_]) -> "Boxes":
         """Give the boxes at these positions, or where the mask is true, in that order."""
-        return Boxes(
-            self.xyxy[rows],
-            self.image[rows],
-            self.category[rows],
-            self.flags[rows],
-            self.area[rows],
-            self.source_id[rows],
-            self.origin_file[rows],
-            self.origin_line[rows],
-        )
+        columns: dict[str, Any] = {
+            name: None if column is None else column[rows] for name, column in self._columns().items()
+        }
+        return replace(self, xyxy=self.xyxy[rows], **columns)
+
+    def _columns(self) -> dict[str, npt.NDArray[Any] | None]:
+        """Give every column but xyxy by its name."""
+        return {column.name: getattr(self, column.name) for column in fields(self) if column.name != "xyxy"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""The table of formats: name to module, each imported when it is first asked for."""
+
+import os
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from focalcli.dataset.format import Format
+from focalcli.errors import Unavailable, UsageError
+
+FORMATS: dict[str, str] = {
+    "coco": "focalcli.dataset.formats.coco",
+    "voc": "focalcli.dataset.formats.voc",
+    "yolo": "focalcli.dataset.formats.yolo",
+}
+
+ALIASES: dict[str, str] = {
+    "coco-json": "coco",
+    "pascal-voc": "voc",
+    "ultralytics": "yolo",
+    "yolov5": "yolo",
+    "yolov8": "yolo",
+}
+
+ENTRY_POINTS = "focalcli.formats"
+
+
+def names() -> list[str]:
+    """Give the names of all formats: our own, then those of installed plug-ins, each sorted."""
+    return [*sorted(FORMATS), *sorted(_plugins())]
+
+
+def load(name: str) -> Format:
+    """Import a format by its name or alias.
+
+    Raises:
+        UsageError: there is no such format.
+        Unavailable: a plug-in does not import, or takes the name of one of our formats.
+    """
+    name = ALIASES.get(name.lower(), name.lower())
+    if name in FORMATS:
+        return cast(Format, import_module(FORMATS[name]))
+    if name not in _plugins():
+        raise UsageError("format", f"{name!r} is not known", f"use one of {', '.join(names())}")
+    return _load_plugin(name)
+
+
+@cache
+def _plugins() -> dict[str, str]:
+    """Give name to target of the installed plug-ins; FOCALCLI_NO_PLUGINS=1 turns them off."""
+    if os.environ.get("FOCALCLI_NO_PLUGINS") == "1":
+        return {}
+    found = {entry.name.lower(): entry.value for entry in entry_points(group=ENTRY_POINTS)}
+    if taken := sorted(found.keys() & (FORMATS.keys() | ALIASES.keys())):
+        raise Unavailable(found[taken[0]], f"the plug-in takes the name of the format {taken[0]}", "uninstall it")
+    return found
+
+
+def _load_plugin(name: str) -> Format:
+    """Import `package.module` or `package.module:object`."""
+    module, _, attribute = _plugins()[name].partition(":")
+    try:
+        loaded = import_module(module)
+        return cast(Format, getattr(loaded, attribute) if attribute else loaded)
+    except (ImportError, AttributeError) as error:
+        raise Unavailable(f"format plug-in {name}", f"does not import ({error})", "update or uninstall it") from error

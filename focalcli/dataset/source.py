@@ -1,0 +1,284 @@
+"""What a reader may read: files inside the declared roots, no longer than their cap, decoded without surprises."""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from xml.etree.ElementTree import Element, ParseError
+
+import msgspec
+
+from focalcli.dataset.names import printable, safe_relative
+from focalcli.errors import DataError, InputNotFound, IoError
+from focalcli.images.sizes import MAX_PIXELS, is_photo_name, upright_size
+
+MIB = 1 << 20
+CAPS = {".json": 4096 * MIB, ".jsonl": 4096 * MIB, ".csv": 4096 * MIB, ".xml": 64 * MIB, ".yaml": MIB, ".yml": MIB}
+CAP = 256 * MIB
+"""Of any other file."""
+
+T = TypeVar("T")
+
+
+class Source:
+    """The annotations under `path`, a file or folder, and the photos there and in the folders of `images`.
+
+    `folder` is the folder to read in: `path` itself, or the one that holds the file. Every path a reader asks for is
+    checked: symbolic links that lead out of the declared roots are refused unless `follow_symlinks`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        images: tuple[Path, ...] = (),
+        follow_symlinks: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.path = path
+        self.folder = path if path.is_dir() else path.parent
+        self.images = images
+        self.follow_symlinks = follow_symlinks
+        self.max_pixels = max_pixels
+        self._safe_folders: dict[str, bool] = {}
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """Give the real paths of the folders that may be read.
+
+        A file in `annotations/` or `labels/` belongs to a data set one folder up.
+        """
+        declared = [self.folder, *self.images]
+        if not self.path.is_dir() and self.folder.absolute().name.lower() in ("annotations", "labels"):
+            declared.append(self.folder.absolute().parent)
+        return tuple(os.path.realpath(folder) for folder in declared)
+
+    def name(self, path: Path) -> str:
+        """Give a path as messages and origins show it: relative to the data set where it lies inside."""
+        try:
+            return printable(path.relative_to(self.folder).as_posix())
+        except ValueError:
+            return printable(str(path))
+
+    # Finding files
+
+    def files(self, *suffixes: str, under: Path | None = None, depth: int = 16) -> list[Path]:
+        """Give the files below a folder whose names end so (any case), sorted by path; hidden ones are left out."""
+        return sorted(self._walk(under or self.folder, tuple(suffix.lower() for suffix in suffixes), depth))
+
+    def photos(self, under: Path, depth: int = 16) -> list[Path]:
+        """Give the photos below a folder, sorted by path."""
+        return sorted(path for path in self._walk(under, (), depth) if is_photo_name(path.name))
+
+    def _walk(self, folder: Path, suffixes: tuple[str, ...], depth: int) -> Iterator[Path]:
+        self.check(folder)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise _read_error(folder, error) from error
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                self.check(Path(entry.path))
+            if entry.is_dir():
+                if depth > 0 and not (entry.is_symlink() and self._is_loop(entry.path)):
+                    yield from self._walk(Path(entry.path), suffixes, depth - 1)
+            elif not suffixes or entry.name.lower().endswith(suffixes):
+                yield Path(entry.path)
+
+    @staticmethod
+    def _is_loop(path: str) -> bool:
+        real = os.path.realpath(path)
+        return os.path.commonpath([real, os.path.realpath(os.path.dirname(path))]) == real
+
+    def find(self, name: str, folders: list[Path]) -> Path | None:
+        """Give the first of `folders` / `name` that is a file; None where none is.
+
+        Raises:
+            ValueError: the name is not a safe relative path (`names.safe_relative` says which fact).
+            DataError: it is a symbolic link out of the roots.
+        """
+        relative = safe_relative(name)
+        for folder in folders:
+            path = folder / relative
+            if self.exists(path):
+                return path
+        return None
+
+    def exists(self, path: Path) -> bool:
+        """Tell whether there is such a file, refusing one that leads out of the roots."""
+        if not os.path.isfile(path):
+            return False
+        self.check(path)
+        return True
+
+    def check(self, path: Path) -> None:
+        """Refuse a path that leads out of the declared roots.
+
+        Raises:
+            DataError: it does.
+        """
+        text = os.fspath(path)
+        parent = os.path.dirname(text) or "."
+        if parent not in self._safe_folders:
+            self._safe_folders[parent] = self._inside(parent)
+        if self.follow_symlinks or (self._safe_folders[parent] and not os.path.islink(text)):
+            return
+        if not self._inside(text):
+            fact = "is a symbolic link out of the data set" if os.path.islink(text) else "lies outside the data set"
+            raise DataError(self.name(path), fact, "add --images with its folder, or --follow-symlinks if you trust it")
+
+    def _inside(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in self.roots)
+
+    def size(self, path: Path) -> tuple[int, int]:
+        """Give (width, height) of a photo, upright, from its header. Raises as `images.sizes.upright_size`."""
+        self.check(path)
+        return upright_size(path, max_pixels=self.max_pixels)
+
+    # Reading files
+
+    def bytes(self, path: Path) -> bytes:
+        """Give the bytes of a file.
+
+        Raises:
+            InputNotFound: it is not there.
+            DataError: it is over its cap, or leads out of the roots.
+            IoError: it cannot be read.
+        """
+        if not self.follow_symlinks:
+            self.check(path)
+        cap = CAPS.get(path.suffix.lower(), CAP)
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                content = file.read(cap + 1) if size <= cap else b""
+        except OSError as error:
+            raise _read_error(path, error) from error
+        if size > cap or len(content) > cap:
+            raise DataError(self.name(path), f"is over the limit of {cap // MIB} MiB", "split it into smaller files")
+        return content
+
+    def text(self, path: Path) -> str:
+        """Give a text file, UTF-8 with or without a byte order mark, or UTF-16 with one. Raises as `bytes`."""
+        return decode_text(self.bytes(path), self.name(path))
+
+    def lines(self, path: Path) -> list[str]:
+        r"""Give the lines of a text file; only `\n`, `\r\n` and `\r` end one. Raises as `bytes`."""
+        lines = self.text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return lines[:-1] if lines[-1] == "" else lines
+
+    def json(self, path: Path, kind: type[T]) -> T:
+        """Decode a JSON file into a msgspec type, without the garbage collector. Raises as `bytes`."""
+        return decode_json(self.bytes(path), kind, self.name(path))
+
+    def xml(self, path: Path) -> Element:
+        """Parse an XML file, whatever encoding it declares; a document type is refused. Raises as `bytes`."""
+        return decode_xml(self.bytes(path), self.name(path))
+
+    def yaml(self, path: Path) -> Any:
+        """Parse a YAML file into dicts, lists and strings; tags and aliases are refused. Raises as `bytes`."""
+        return decode_yaml(self.text(path), self.name(path))
+
+
+def decode_text(content: bytes, place: str) -> str:
+    """Decode UTF-8 (a byte order mark is dropped), or UTF-16 with a mark.
+
+    Raises:
+        DataError: neither, or it holds NUL characters.
+    """
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(place, f"is not {encoding[:6]} text (byte {error.start})", "save it as UTF-8") from error
+    if "\0" in text:
+        raise DataError(place, "holds NUL characters", "save it as UTF-8 text")
+    return text
+
+
+def decode_json(content: bytes, kind: type[T], place: str) -> T:
+    """Decode JSON into a msgspec type.
+
+    Raises:
+        DataError: not JSON, not of that shape, or nested too deeply.
+    """
+    if content[:3] == b"\xef\xbb\xbf":
+        content = content[3:]
+    elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = decode_text(content, place).encode()
+    try:
+        with collector_off():
+            return msgspec.json.decode(content, type=kind, strict=True)
+    except RecursionError as error:
+        raise DataError(place, "is nested too deeply", "check where the file comes from") from error
+    except msgspec.ValidationError as error:
+        raise DataError(place, f"has not the shape of its format ({error})", "repair it") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(place, f"is not JSON ({error})", "repair it; mind that NaN is not JSON") from error
+
+
+def decode_xml(content: bytes, place: str) -> Element:
+    """Parse XML.
+
+    Raises:
+        DataError: not well-formed, of an unknown encoding, or with a document type or entities.
+    """
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        root: Element = fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise DataError(place, "has a document type or entities, which are refused", "remove the DOCTYPE") from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise DataError(place, f"is not well-formed XML ({error})", "repair it") from error
+    except RecursionError as error:
+        raise DataError(place, "is nested too deeply", "check where the file comes from") from error
+    return root
+
+
+def decode_yaml(text: str, place: str) -> Any:
+    """Parse YAML with every scalar as text (`no` and `007` stay what they are).
+
+    Raises:
+        DataError: not YAML, or with tags, anchors or aliases.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            if getattr(event, "anchor", None) or (getattr(event, "tag", None) or "!") != "!":
+                at = f"{place}: line {event.start_mark.line + 1}" if event.start_mark else place
+                raise DataError(at, "YAML anchors, aliases and tags are refused", "write it out")
+        return yaml.load(text, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f"{place}: line {mark.line + 1}" if mark else place
+        raise DataError(at, f"is not YAML ({getattr(error, 'problem', None) or error})", "repair it") from error
+    except RecursionError as error:
+        raise DataError(place, "is nested too deeply", "check where the file comes from") from error
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Keep the garbage collector from walking a million new objects again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read_error(path: Path, error: OSError) -> Exception:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return InputNotFound(path, "is not there", "check the path")
+    return IoError(path, f"cannot be read ({(error.strerror or str(error)).lower()})", "check its permissions")

@@ -1,0 +1,86 @@
+"""Sizes of photos from their headers alone, turned as EXIF says. Decodes no pixels."""
+
+import struct
+import warnings
+from pathlib import Path
+
+import imagesize
+
+from focalcli.errors import DataError, InputNotFound, IoError
+
+MAX_PIXELS = 178_956_970
+"""Pillow's limit against decompression bombs: 0.5 GB of RGB."""
+
+_MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP")
+"""What imagesize is asked about; left to itself it would also parse SVG with an XML parser that trusts its input."""
+
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".jp2",
+        ".avif",
+    }
+)
+
+
+def is_photo_name(name: str) -> bool:
+    """Tell whether a file name ends as photos do, in any case.
+
+    >>> is_photo_name("a.b.JPG"), is_photo_name("a.txt"), is_photo_name("jpg")
+    (True, False, False)
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return bool(stem and dot) and f".{suffix.lower()}" in SUFFIXES
+
+
+def upright_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Give (width, height) of a photo in pixels after its EXIF turn, from its header.
+
+    Raises:
+        InputNotFound: there is no such file.
+        DataError: not a photo, or more than `max_pixels`.
+    """
+    try:
+        with open(path, "rb") as file:
+            known = file.read(16).startswith(_MAGIC)
+            file.seek(0)
+            width, height = imagesize.get(file) if known else (0, 0)
+    except FileNotFoundError as error:
+        raise InputNotFound(path, "no such photo", "say where the photos are with --images") from error
+    except OSError as error:
+        raise IoError(path, f"cannot be read ({error.strerror or error})", "check its permissions") from error
+    except (ValueError, IndexError, OverflowError, struct.error):
+        width, height = 0, 0
+    if width <= 0 or height <= 0:
+        width, height = _pillow_size(path)
+    if width * height > max_pixels:
+        raise DataError(path, f"{width} x {height} pixels are over the limit of {max_pixels}", "raise --max-pixels")
+    return int(width), int(height)
+
+
+def _pillow_size(path: Path) -> tuple[int, int]:
+    """Ask Pillow, which knows more kinds of files than imagesize."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise DataError(path, "has more pixels than can be trusted", "check where it comes from") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(path, "cannot be read as a photo", "replace or remove it") from error
+    return (height, width) if turned else (width, height)
