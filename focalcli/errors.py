@@ -4,6 +4,8 @@ Raise one of these for a user's mistake or a machine's limit; `cli/console.py` p
 exits with its code. A programmer's mistake is an `assert`.
 """
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,3 +82,16 @@ class ConfigError(FocalError):
     """A configuration file, environment variable or stored configuration does not hold what it must."""
 
     exit_code, code = 78, "config"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give the remedy for a word that is not among the known ones: the nearest, or all when none is near.
+
+    >>> did_you_mean("epoch", ["epochs", "batch"])
+    'did you mean epochs?'
+    >>> did_you_mean("zzz", ["epochs", "batch"])
+    'known: batch, epochs'
+    """
+    words = sorted(known)
+    near = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"

@@ -1,12 +1,8 @@
-"""The table of verbs, and the Typer application built from it. Only the module of the verb at hand is imported."""
+"""The table of verbs, and the Typer command behind each. Only the module of the verb at hand is imported."""
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple
-
-import typer
-
-from focalcli import __version__
+from typing import Any, NamedTuple
 
 
 class Verb(NamedTuple):
@@ -34,35 +30,17 @@ def load(verb: str) -> Callable[..., None]:
     return loaded
 
 
-def build(arguments: list[str]) -> typer.Typer:
-    """Build the application: the verb at hand in full, the others as their sentence."""
+def command(verb: str) -> Any:
+    """Build the Typer command of a verb; a struct among its parameters becomes one option per field."""
+    import typer
+
+    from focalcli.cli.options import expand
+
     app = typer.Typer(
-        name="focalcli",
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="From annotated photos to a verified object detector.",
     )
-    app.callback()(_root)
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
-    for name, verb in VERBS.items():
-        app.command(name, help=None if name == chosen else verb.help)(load(name) if name == chosen else _stub)
-    return app
-
-
-def _stub() -> None:
-    """Stand for a verb that is not being called."""
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"focalcli {__version__}")
-        raise typer.Exit
-
-
-def _root(
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
-) -> None:
-    """Hold the options of the program itself."""
+    app.command(verb)(expand(load(verb)))
+    return typer.main.get_command(app)
