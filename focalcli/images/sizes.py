@@ -11,8 +11,9 @@ from focalcli.errors import DataError, InputNotFound, IoError
 MAX_PIXELS = 178_956_970
 """Pillow's limit against decompression bombs: 0.5 GB of RGB."""
 
-_MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF", b"\0\0\0\x0cjP")
-"""What imagesize is asked about; left to itself it would also parse SVG with an XML parser that trusts its input."""
+_MAGIC = (b"\xff\xd8", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
+"""What imagesize is asked about. Not SVG, which it parses with an XML parser that trusts its input; not PNG and WebP,
+whose EXIF turn it does not see."""
 
 SUFFIXES = frozenset(
     {
@@ -77,7 +78,8 @@ def _pillow_size(path: Path) -> tuple[int, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                # Without EXIF data in the header, `getexif` would decode a whole PNG to look behind its pixels.
+                turned = "exif" in image.info and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
                 width, height = image.size
     except Image.DecompressionBombError as error:
         raise DataError(path, "has more pixels than can be trusted", "check where it comes from") from error

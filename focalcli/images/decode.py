@@ -1,0 +1,190 @@
+"""The one decoder: any photo file to upright RGB bytes, or one clear error. It never hangs and never invents pixels.
+
+What is not plain 8-bit RGB is defined so: alpha is dropped and the stored colours stay; a palette is looked up; of
+16-bit samples the high byte counts; an animation gives its first frame; colour profiles are not applied. 32-bit and
+float samples have no defined range and are refused.
+"""
+
+import os
+import stat
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from focalcli.errors import DataError, InputNotFound
+from focalcli.images.sizes import MAX_PIXELS
+
+Pixels = npt.NDArray[np.uint8]
+"""A photo: (H, W, 3) RGB, upright."""
+
+# Only formats that hold photos: Pillow's others may run programs (EPS) or nest images past every size check (ICO).
+FORMATS = [
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        TiffImagePlugin.TiffImageFile,
+        WebPImagePlugin.WebPImageFile,
+        BmpImagePlugin.BmpImageFile,
+        GifImagePlugin.GifImageFile,
+        PpmImagePlugin.PpmImageFile,
+        Jpeg2KImagePlugin.Jpeg2KImageFile,
+        AvifImagePlugin.AvifImageFile,
+    )
+]
+
+ORIENTATION = 0x0112
+
+# EXIF orientation to the turn that makes the photo upright (TIFF 6.0, section 8).
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow's plugins raise on damaged files, beside OSError.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode a photo file to the last byte.
+
+    Raises:
+        InputNotFound: there is no such file.
+        DataError: not a regular file, not readable, not a photo, cut off or damaged, or more than `max_pixels`.
+    """
+    with open_regular(path) as file:
+        return _decode(file, str(path), max_pixels)
+
+
+def decode_image(content: bytes, place: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode a photo that is in memory; `place` names it in errors. Raises DataError as `read_image` does."""
+    return _decode(BytesIO(content), place, max_pixels)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading without ever waiting for it: pipes, folders and devices are refused.
+
+    Raises:
+        InputNotFound: there is no such file.
+        DataError: it is not a regular file or may not be read.
+    """
+    try:
+        # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputNotFound(path, "no such photo", "check the path") from error
+    except (OSError, ValueError) as error:
+        fact = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataError(path, f"cannot be opened ({fact.lower()})", "check the file and its permissions") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise DataError(path, f"is {_kind(mode)}, not a photo", "name a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
+
+
+def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:
+    # Pillow's own limit is a variable of the whole process: raise it to ours where ours is higher, never lower it.
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            check_pixels(image.size, place, max_pixels)
+            image.load()
+            return _upright_rgb(image, place)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(place, f"is over the limit of {max_pixels} pixels", "raise --max-pixels") from error
+    except MemoryError as error:
+        raise DataError(place, "does not fit in memory", "lower --max-pixels or use a smaller photo") from error
+    except DAMAGE as error:
+        raise DataError(place, f"cannot be decoded ({_reason(error)})", "replace or remove it") from error
+
+
+def check_pixels(size: tuple[int, int], place: str, max_pixels: int) -> None:
+    """Refuse a photo of (width, height) over the limit.
+
+    Raises:
+        DataError: more than `max_pixels`.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise DataError(place, f"{width} x {height} pixels are over the limit of {max_pixels}", "raise --max-pixels")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not a photo in a known format"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _upright_rgb(image: Image.Image, place: str) -> Pixels:
+    turn = TURNS.get(_orientation(image))
+    rgb = _rgb(image, place)
+    return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Give the EXIF orientation; damaged EXIF data says nothing about the pixels and counts as upright."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except DAMAGE:
+        return 1
+
+
+def _rgb(image: Image.Image, place: str) -> Image.Image:
+    if image.mode == "F":
+        raise DataError(place, "has float samples, whose range is not defined", "convert it to 8 or 16 bits")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return Image.fromarray(_high_byte(np.asarray(image), place)).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _high_byte(samples: npt.NDArray[np.integer], place: str) -> npt.NDArray[np.uint8]:
+    """Give the upper 8 of 16 bits, as Pillow does for 16-bit colour."""
+    if samples.size and (samples.min() < 0 or samples.max() > 0xFFFF):
+        raise DataError(place, "has 32-bit samples, whose range is not defined", "convert it to 8 or 16 bits")
+    return (samples >> 8).astype(np.uint8)
