@@ -12,6 +12,8 @@ HEAD = 256 * 1024
 PER_FOLDER = 400
 ENTRIES = 2000
 DEPTH = 2
+LAYOUT = frozenset({"annotations", "images", "labels", "train", "val", "valid", "validation", "test"})
+"""Folders that are part of a data set, never a wrapper around one."""
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{}:,]')
 
@@ -138,7 +140,7 @@ def unwrapped(path: Path) -> Path:
         if not path.is_dir():
             break
         files, folders = _listing(path)
-        if files or len(folders) != 1:
+        if files or len(folders) != 1 or folders[0].lower() in LAYOUT:
             break
         path = path / folders[0]
     return path

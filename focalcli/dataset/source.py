@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,8 @@ class Source:
         self.follow_symlinks = follow_symlinks
         self.max_pixels = max_pixels
         self._safe_folders: dict[str, bool] = {}
+        self._listings: dict[str, dict[str, bool]] = {}
+        self._photo_stems: dict[str, dict[str, str]] = {}
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
@@ -95,26 +97,61 @@ class Source:
         real = os.path.realpath(path)
         return os.path.commonpath([real, os.path.realpath(os.path.dirname(path))]) == real
 
-    def find(self, name: str, folders: list[Path]) -> Path | None:
+    def find(self, name: str, folders: Sequence[Path]) -> Path | None:
         """Give the first of `folders` / `name` that is a file; None where none is.
+
+        Each folder is listed once, so looking for a hundred thousand photos asks the disk little.
 
         Raises:
             ValueError: the name is not a safe relative path (`names.safe_relative` says which fact).
             DataError: it is a symbolic link out of the roots.
         """
-        relative = safe_relative(name)
+        below, _, last = safe_relative(name).rpartition("/")
         for folder in folders:
-            path = folder / relative
-            if self.exists(path):
-                return path
+            place = f"{folder}/{below}" if below else str(folder)
+            if last in self._listing(place):
+                return self._found(place, last)
         return None
 
-    def exists(self, path: Path) -> bool:
-        """Tell whether there is such a file, refusing one that leads out of the roots."""
-        if not os.path.isfile(path):
-            return False
-        self.check(path)
-        return True
+    def find_photo(self, stem: str, folders: Sequence[Path]) -> Path | None:
+        """Give the first photo named `stem` plus any suffix of photos in any case; None where there is none.
+
+        Raises as `find`.
+        """
+        below, _, last = safe_relative(stem).rpartition("/")
+        for folder in folders:
+            place = f"{folder}/{below}" if below else str(folder)
+            if place not in self._photo_stems:
+                photos = sorted(filter(is_photo_name, self._listing(place)), reverse=True)
+                self._photo_stems[place] = {name.rpartition(".")[0]: name for name in photos}
+            if (name := self._photo_stems[place].get(last)) is not None:
+                return self._found(place, name)
+        return None
+
+    def folders(self, *candidates: Path) -> list[Path]:
+        """Give those of the candidates that are folders inside the roots, each once."""
+        return [folder for folder in dict.fromkeys(candidates) if folder.is_dir() and self.allows(folder)]
+
+    def allows(self, path: Path) -> bool:
+        """Tell whether a path stays in the declared roots, or may leave them by `follow_symlinks`."""
+        return self.follow_symlinks or self._inside(os.fspath(path))
+
+    def _listing(self, folder: str) -> dict[str, bool]:
+        """Give the files in a folder, each with whether it is a symbolic link; nothing where there is no folder."""
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = {e.name: e.is_symlink() for e in os.scandir(folder) if e.is_file()}
+            except OSError:
+                self._listings[folder] = {}
+            if self._listings[folder]:
+                self.check(Path(folder))
+        return self._listings[folder]
+
+    def _found(self, folder: str, name: str) -> Path:
+        path = Path(f"{folder}/{name}")
+        if self._listings[folder][name]:
+            self.check(path)
+        return path
 
     def check(self, path: Path) -> None:
         """Refuse a path that leads out of the declared roots.
@@ -151,8 +188,7 @@ class Source:
             DataError: it is over its cap, or leads out of the roots.
             IoError: it cannot be read.
         """
-        if not self.follow_symlinks:
-            self.check(path)
+        self.check(path)
         cap = CAPS.get(path.suffix.lower(), CAP)
         try:
             with open(path, "rb") as file:

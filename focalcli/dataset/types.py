@@ -90,7 +90,7 @@ class Boxes:
     `Flag`; area (n,) float64, the source's own area or width x height; source_id (n,) int64, -1 where the source has
     none; origin_file (n,) positions in `Dataset.files` and origin_line (n,) 1-based lines or record numbers, 0 unknown.
     Columns few sources have are None where no box has a value: score (n,) float64, NaN where there is none;
-    segmentation (n,) objects, None or the COCO `segmentation` of the object as JSON bytes (a `msgspec.Raw`);
+    segmentation (n,) objects, None or the COCO `segmentation` of the object as JSON bytes;
     attributes (n,) objects, None or a dict.
     """
 
