@@ -16,9 +16,9 @@ import typer
 Verb = Callable[..., None]
 
 _NAMES: dict[type, tuple[str, str, str]] = {  # how errors, settings and metavars call a type
-    int: ("a whole number", "integer", "INT"),
+    int: ("a whole number", "int", "INT"),
     float: ("a number", "float", "NUMBER"),
-    str: ("text", "text", "TEXT"),
+    str: ("text", "str", "TEXT"),
     bool: ("true or false", "boolean", "BOOL"),
 }
 _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}

@@ -19,6 +19,7 @@ SENTENCE = "From annotated photos to a verified object detector, in the shell."
 EXAMPLE = ("focalcli demo shapes", "cd shapes", "focalcli train --epochs 5", "focalcli detect images/test -o found")
 _WIDTH = 100  # off a terminal, so that the same text comes out everywhere
 _COLUMN = 28
+_METAVARS = {"int": "INT", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "DIR"}
 
 
 class Row(NamedTuple):
@@ -135,7 +136,7 @@ def _metavar(parameter: Any, *, usage: bool = False) -> str:
     elif choices:
         name = "|".join(choices)
     else:
-        name = {"integer": "INT", "float": "NUMBER", "path": "PATH"}.get(parameter.type.name.split()[0], "TEXT")
+        name = _METAVARS.get(parameter.type.name.split()[0], "TEXT")
     many = "..." if parameter.nargs == -1 and not name.endswith("...") else ""
     return f"[{name}]{many}" if usage and not parameter.required else name + many
 

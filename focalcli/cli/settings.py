@@ -34,12 +34,12 @@ PROGRAM = ("CONFIG", "COLOR", "ERROR_FORMAT")
 # What TOML must hold for each kind of option; kinds that are not here check for themselves.
 _TOML: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
-    "integer": ((int,), "a whole number"),
-    "integer range": ((int,), "a whole number"),
+    "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
-    "float range": ((int, float), "a number"),
-    "text": ((str,), "text in quotes"),
+    "str": ((str,), "text in quotes"),
     "path": ((str,), "a path in quotes"),
+    "file": ((str,), "a path in quotes"),
+    "directory": ((str,), "a path in quotes"),
     "choice": ((str,), "a word in quotes"),
     "list": ((list,), "a list"),
 }
@@ -175,9 +175,8 @@ def _checked(parameter: Parameter, setting: Setting, context: typer.Context) -> 
 
 
 def _check_type(kind: str, value: Any, origin: str) -> None:
-    kind, optional, _ = kind.partition(" or none")
-    if optional and value == "none":
+    if kind.endswith(" or none") and value == "none":
         return
-    types, words = _TOML.get(kind, ((object,), ""))
+    types, words = _TOML.get(kind.split()[0], ((object,), ""))
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise ConfigError(origin, f"must be {words}, not {value!r}")

@@ -1,0 +1,71 @@
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from focalcli.cli import app
+from focalcli.cli.console import run
+
+PROBE = Path(__file__).parent / "probe.py"
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Shell = Callable[..., Done]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Run the program, with the probe's verbs, inside this process and in an empty folder."""
+    for name in [name for name in os.environ if name.startswith("FOCALCLI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    with_probe = dict(app.VERBS)
+    if "probe" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("probe", PROBE)
+        sys.modules["probe"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["probe"])
+    for verb in ("fail", "fit"):
+        with_probe[verb] = app.Verb(f"probe:{verb}", "Probe", f"{verb.title()}.")
+    for module in ("app", "console", "pages"):
+        monkeypatch.setattr(f"focalcli.cli.{module}.VERBS", with_probe)
+
+    def call(*words: str, **environment: str) -> Done:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = run(list(words))
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Shell:
+    """Run the program, with the probe's verbs, as a real process in an empty folder."""
+
+    def call(*words: str, stdout: object = subprocess.PIPE) -> Done:
+        done = subprocess.run(
+            [sys.executable, str(PROBE), *words],
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if not name.startswith("FOCALCLI_")},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            # a runner in the background ignores SIGINT, and we would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        return Done(done.returncode, done.stdout or "", done.stderr)
+
+    return call
