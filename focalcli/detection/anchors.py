@@ -11,13 +11,11 @@ STRIDES = (8, 16, 32, 64, 128)  # of P3 to P7
 def level_sizes(image_size: tuple[int, int]) -> list[tuple[int, int]]:
     """Give height and width in cells of P3 to P7 for a network input of `image_size`.
 
-    Each level halves the one before, rounding up, as 3 x 3 convolutions of stride 2 with padding 1 do.
+    Each level halves the one before, rounding up, as 3 x 3 convolutions of stride 2 with padding 1 do. No number here
+    is negative: ONNX divides towards zero where Python divides down.
     """
     height, width = image_size
-    sizes = []
-    for stride in STRIDES:
-        sizes.append((-(-height // stride), -(-width // stride)))
-    return sizes
+    return [((height + stride - 1) // stride, (width + stride - 1) // stride) for stride in STRIDES]
 
 
 def cell_anchors(size: float, config: AnchorConfig) -> Tensor:

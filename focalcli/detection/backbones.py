@@ -1,6 +1,7 @@
 """Backbones from timm that give C3, C4 and C5, and the ImageNet weights that need no network."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,8 @@ def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module,
         body = timm.create_model(name, features_only=True, out_indices=_C3_TO_C5, pretrained=False)
     except (RuntimeError, IndexError, AttributeError) as error:
         raise ConfigError(f"backbone {name!r}", f"timm cannot build it ({error})", "see timm.list_models()") from error
-    reductions = body.feature_info.reduction()
+    info: Any = body.feature_info
+    reductions = info.reduction()
     if reductions != [8, 16, 32]:
         raise ConfigError(
             f"backbone {name!r}", f"its features have strides {reductions}", "strides 8, 16, 32 are needed"
@@ -36,7 +38,7 @@ def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module,
         for module in body.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = norm_eps
-    return body, body.feature_info.channels()
+    return body, info.channels()
 
 
 def load_imagenet(body: nn.Module, name: str, *, download: bool) -> str:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from focalcli.detection.depthwise import depthwise_conv2d
+
 
 class FoldedNorm(nn.Module):
     """Stands where a batch norm stood: keeps its arrays under their names, applies only the activation it carried."""
@@ -59,7 +61,17 @@ class FoldedConv2d(nn.Conv2d):
         weight = self.weight * scale[:, None, None, None]
         if self.same_padding:
             x = _pad_same(x, self.kernel_size, self.stride)
-        return F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
+        if self.groups == self.in_channels > 1:
+            return depthwise_conv2d(*autocast(x, weight, shift), self.stride[0], int(self.padding[0]))
+        return F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)
+
+
+def autocast(*tensors: Tensor) -> list[Tensor]:
+    """Cast as autocast would for a convolution; it does not look into functions with their own gradient."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return list(tensors)
+    return [tensor.to(torch.get_autocast_dtype(kind)) for tensor in tensors]
 
 
 def fold_frozen_norms(module: nn.Module) -> None:

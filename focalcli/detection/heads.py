@@ -24,10 +24,11 @@ def tower(config: ModelConfig) -> nn.Sequential:
             layers.append(nn.GroupNorm(min(32, config.head_channels), config.head_channels))
         blocks.append(nn.Sequential(*layers, nn.ReLU(inplace=True)))
         channels = config.head_channels
-    for module in blocks:
-        nn.init.normal_(module[0].weight, std=0.01 if config.head_norm == "none" else 0.03)
-        if module[0].bias is not None:
-            nn.init.zeros_(module[0].bias)
+    for module in nn.Sequential(*blocks).modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=0.01)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return nn.Sequential(*blocks)
 
 

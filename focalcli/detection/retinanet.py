@@ -94,5 +94,5 @@ def build_retinanet(config: ModelConfig) -> RetinaNet:
     """Give a RetinaNet with random weights, frozen batch norm folded away, in channels_last memory."""
     model = RetinaNet(config)
     fold_frozen_norms(model.backbone.body)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     return model

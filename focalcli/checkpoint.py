@@ -1,0 +1,116 @@
+"""A model on disk: weights and `ModelConfig` together in one safetensors file; the state of a training beside it.
+
+A safetensors file holds numbers and text only, so loading one runs no code. The resume state is torch's own format,
+read with `weights_only=True` and never otherwise.
+"""
+
+import json
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from focalcli.config import ModelConfig, decode_config, encode_config
+from focalcli.detection.retinanet import RetinaNet, build_retinanet
+from focalcli.errors import ConfigError, DataError, InputNotFound
+from focalcli.files import replacing, write_bytes
+
+CONFIG_KEY = "focalcli.config"
+NOTES_KEY = "focalcli.notes"
+
+# torch.load raises any of these on a file that is damaged, hostile or of another kind.
+_LOAD_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, UnpicklingError)
+
+_REMEDY = "name a .safetensors file written by `focalcli train`"
+
+
+def save_model(path: Path, state: dict[str, Tensor], config: ModelConfig, notes: dict[str, Any] | None = None) -> None:
+    """Write weights and configuration as one safetensors file, atomically; the same input gives the same bytes.
+
+    `notes` is any JSON about the training (best metric, epoch, command line): read for people, never needed.
+    """
+    header = {CONFIG_KEY: encode_config(config), NOTES_KEY: json.dumps(notes or {}, sort_keys=True)}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(state.items())}
+    write_bytes(path, serialise(tensors, metadata=header))
+
+
+def load_checkpoint(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+    """Read configuration and weights of a file that `save_model` wrote.
+
+    Raises:
+        InputNotFound: there is no such file.
+        DataError: it is no safetensors file, cut short, or not one of ours; or its weights are not finite.
+    """
+    config, _ = read_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise DataError(path, f"damaged safetensors file ({error})", "copy or train it again") from error
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise DataError(path, f"tensor {name} holds values that are not finite", "train it again")
+    return config, state
+
+
+def read_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """Read configuration and notes of a model file without its weights. Raises as `load_checkpoint`."""
+    if not path.is_file():
+        raise InputNotFound(path, "no such model file", "give --model a file written by `focalcli train`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise DataError(path, f"not a safetensors file, or cut short ({error})", _REMEDY) from error
+    if CONFIG_KEY not in header:
+        raise DataError(path, "a safetensors file, but not a focalcli model", _REMEDY)
+    try:
+        config = decode_config(header[CONFIG_KEY], str(path))
+        notes = json.loads(header.get(NOTES_KEY, "{}"))
+    except (ConfigError, ValueError) as error:
+        raise DataError(path, f"its stored configuration cannot be read ({error})", _REMEDY) from error
+    return config, notes if isinstance(notes, dict) else {}
+
+
+def load_model(path: Path) -> RetinaNet:
+    """Build the network of a model file and load its weights, in evaluation mode on the CPU. Raises as above."""
+    config, state = load_checkpoint(path)
+    try:
+        model = build_retinanet(config)
+        model.load_state_dict(state)
+    except ConfigError as error:
+        raise DataError(path, f"its network cannot be built ({error})", _REMEDY) from error
+    except RuntimeError as error:
+        fact = f"its weights do not fit its configuration ({str(error).splitlines()[-1].strip()})"
+        raise DataError(path, fact, _REMEDY) from error
+    return model.eval()
+
+
+def save_training_state(path: Path, state: dict[str, Any]) -> None:
+    """Write what a training needs to go on: tensors, numbers, text, lists and dicts only."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_training_state(path: Path) -> dict[str, Any]:
+    """Read what `save_training_state` wrote; executes nothing.
+
+    Raises:
+        InputNotFound: there is no such file.
+        DataError: damaged, or something else.
+    """
+    if not path.is_file():
+        raise InputNotFound(path, "no saved training state", "start the training without --resume")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except _LOAD_ERRORS as error:
+        raise DataError(
+            path, f"not a training state, or damaged ({type(error).__name__})", "start without --resume"
+        ) from error
+    if not isinstance(state, dict):
+        raise DataError(path, "not a training state", "start the training without --resume")
+    return state
