@@ -21,7 +21,7 @@ ORDER = [
     ("checkpoint",),
     ("dataset",),
     ("images", "detection", "losses"),
-    ("config", "files"),
+    ("config", "train_config", "files"),
     ("errors", "__init__"),
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

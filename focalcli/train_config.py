@@ -1,0 +1,99 @@
+"""Everything `focalcli train` can be told: the flags, the keys of `[train]` in focalcli.toml, and each default, once."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+def _about(group: str, description: str, **limits: Any) -> Meta:
+    """Describe a field for the help: its section, its sentence, its limits."""
+    return Meta(description=description, extra={"group": group}, **limits)
+
+
+class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One training, told completely; the resolved one is written into the run's folder."""
+
+    # -- data
+    images: Annotated[str | None, _about("Data", "Folder of the photos, where the annotations do not say.")] = None
+    train_split: Annotated[str | None, _about("Data", "Split to train on; `train` where there is one, else all.")] = (
+        None
+    )
+    val_split: Annotated[
+        str | None, _about("Data", "Split to evaluate on while training: a name, or `off`; `val` where there is one.")
+    ] = None
+    val_data: Annotated[str | None, _about("Data", "Another data set to evaluate on while training.")] = None
+
+    # -- model
+    preset: Annotated[str, _about("Model", "lite0, r18, r50, r50v2, r101, or a timm backbone by its name.")] = "lite0"
+    weights: Annotated[
+        str,
+        _about(
+            "Model",
+            "Where weights start: auto (ImageNet, if installed), imagenet and coco (may download), none, or a file.",
+        ),
+    ] = "auto"
+    min_size: Annotated[int | None, _about("Model", "Shorter side of a photo in the network, pixels.", ge=16)] = None
+    max_size: Annotated[int | None, _about("Model", "Longest side of a photo in the network, pixels.", ge=16)] = None
+    anchor_size: Annotated[
+        float | None,
+        _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it.", gt=0),
+    ] = None
+    freeze: Annotated[
+        Literal["none", "stem", "backbone"], _about("Model", "Part of the backbone that keeps its weights.")
+    ] = "stem"
+
+    # -- schedule
+    epochs: Annotated[int, _about("Schedule", "Passes over the training photos.", ge=1)] = 30
+    batch: Annotated[int, _about("Schedule", "Photos a step on one device.", ge=1)] = 8
+    accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
+    optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
+    lr: Annotated[float | None, _about("Schedule", "Highest learning rate; 0.001 for adamw, 0.01 for sgd.", gt=0)] = (
+        None
+    )
+    weight_decay: Annotated[float, _about("Schedule", "Weight decay of convolution weights.", ge=0)] = 0.05
+    momentum: Annotated[float, _about("Schedule", "Momentum of sgd.", ge=0, lt=1)] = 0.9
+    schedule: Annotated[
+        Literal["cosine", "step"], _about("Schedule", "Learning rate after the warm-up: cosine to 0, or /10 twice.")
+    ] = "cosine"
+    warmup: Annotated[float, _about("Schedule", "Share of the steps with a rising learning rate.", ge=0, lt=1)] = 0.1
+    clip_norm: Annotated[float, _about("Schedule", "Largest norm of the gradient; 0 switches clipping off.", ge=0)] = (
+        10.0
+    )
+    ema: Annotated[float, _about("Schedule", "Decay of the averaged weights; 0 switches them off.", ge=0, lt=1)] = 0.998
+
+    # -- loss
+    loss: Annotated[
+        Literal["focal", "focal-star", "balanced-ce", "ce", "ohem", "quality-focal", "varifocal"],
+        _about("Loss", "Classification loss."),
+    ] = "focal"
+    alpha: Annotated[str, _about("Loss", "Weight of the rare class: a number, `none`, or `auto` (follows gamma).")] = (
+        "auto"
+    )
+    gamma: Annotated[float, _about("Loss", "Focusing exponent of focal loss; 0 is cross-entropy.", ge=0)] = 2.0
+    beta: Annotated[float, _about("Loss", "Shift of focal-star.")] = 1.0
+    label_smoothing: Annotated[float, _about("Loss", "Share of a label given away.", ge=0, lt=1)] = 0.0
+    box_loss: Annotated[
+        Literal["l1", "smooth-l1", "giou", "diou", "ciou"] | None,
+        _about("Loss", "Box loss; the preset's own if not set."),
+    ] = None
+    box_weight: Annotated[float | None, _about("Loss", "Weight of the box loss.", ge=0)] = None
+
+    # -- augmentation
+    augment: Annotated[
+        Literal["none", "light", "strong"], _about("Augmentation", "How much training photos are changed.")
+    ] = "light"
+    flip: Annotated[
+        Literal["none", "horizontal", "both"], _about("Augmentation", "Mirror images that are still true photos.")
+    ] = "horizontal"
+
+    # -- machine
+    device: Annotated[str, _about("Machine", "auto, cpu, cuda, cuda:1, mps.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], _about("Machine", "Number format of the network; losses are fp32.")
+    ] = "auto"
+    workers: Annotated[
+        int | None, _about("Machine", "Processes that decode photos; one a core up to 8, and 1 on two cores.", ge=0)
+    ] = None
+    seed: Annotated[int, _about("Machine", "Seed of everything random.", ge=0, lt=2**63)] = 0
+    eval_every: Annotated[int, _about("Machine", "Epochs between evaluations; the last is always evaluated.", ge=1)] = 5
