@@ -44,3 +44,13 @@ def _with_guess(name: str, others: Sequence[str]) -> str:
     folded = {other.casefold().replace("_", " "): other for other in others}
     near = difflib.get_close_matches(name.casefold().replace("_", " "), folded, 1, 0.8)
     return f"{name!r} (is it {folded[near[0]]!r}?)" if near else repr(name)
+
+
+def unmatched(names: Sequence[str], category: Ints, categories: Sequence[Category]) -> tuple[str, ...]:
+    """Say which names the data set lacks, and that their detections, -1 in `category` (n,), were left out."""
+    theirs = [category.name for category in categories]
+    missing = [_with_guess(name, theirs) for name in names if name not in set(theirs)]
+    if not missing:
+        return ()
+    left_out = int((category < 0).sum())
+    return (f"left out {left_out} detections of classes that the data set does not have: {', '.join(missing)}",)

@@ -15,6 +15,7 @@ COCO_AREAS: dict[str, tuple[float, float]] = {
     "m": (1024.0, 9216.0),
     "l": (9216.0, 1e10),
 }
+_AREA_EXAMPLE = "for example --area tiny=0..256,rest=256.."
 RECALL_POINTS: npt.NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 
 
@@ -36,7 +37,7 @@ class Settings:
         if not self.max_dets or min(self.max_dets) < 1 or list(self.max_dets) != sorted(set(self.max_dets)):
             raise UsageError("--max-dets", f"{self.max_dets} are not rising counts", "for example --max-dets 1,10,100")
         if any(not 0 <= low < high for low, high in self.areas.values()):
-            raise UsageError("--area", "a range is empty", "for example --area tiny=0..256,rest=256..")
+            raise UsageError("--area", "a range is empty", _AREA_EXAMPLE)
 
     def iou_index(self, threshold: float) -> int | None:
         """Give the position of an overlap, None where it is not among the thresholds."""
@@ -49,3 +50,39 @@ class Settings:
 
 
 COCO = Settings()
+
+
+def parse_settings(*, iou: str | None, max_dets: str | None, area: str | None) -> Settings:
+    """Read `0.5,0.75`, `1,10,300` and `tiny=0..256,rest=256..` (square pixels); None stands for COCO's own.
+
+    Raises:
+        UsageError: one cannot be read or makes no sense.
+    """
+    return Settings(
+        COCO.iou if iou is None else tuple(_numbers("--iou", iou)),
+        COCO.max_dets if max_dets is None else tuple(int(value) for value in _numbers("--max-dets", max_dets)),
+        COCO.areas if area is None else {"all": COCO_AREAS["all"], **_ranges(area)},
+    )
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """Read numbers with commas; COCO's own overlaps come back as the very doubles it compares with."""
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise UsageError(option, f"{text!r} is not a list of numbers with commas", "for example 0.5,0.75") from error
+    return [next((known for known in COCO_IOU if abs(known - value) < 1e-9), value) for value in values]
+
+
+def _ranges(text: str) -> dict[str, tuple[float, float]]:
+    ranges = {}
+    for part in text.split(","):
+        name, _, limits = part.partition("=")
+        low, dots, high = limits.partition("..")
+        try:
+            ranges[name.strip()] = (float(low or 0), float(high or COCO_AREAS["all"][1]))
+        except ValueError:
+            dots = ""
+        if not dots or not name.strip():
+            raise UsageError("--area", f"{part!r} is not NAME=LOW..HIGH", _AREA_EXAMPLE)
+    return ranges

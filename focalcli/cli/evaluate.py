@@ -1,0 +1,107 @@
+"""`focalcli evaluate`: numbers of a model, or of saved predictions, on annotated photos."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from focalcli.cli.console import colored, say
+
+if TYPE_CHECKING:
+    from focalcli.evaluation.metrics import Metrics
+
+Format = Literal["table", "json", "csv", "junit"]
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
+    split: Annotated[str | None, typer.Option(help="Measure on this split only.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Measure these saved detections: COCO results or JSON lines.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    predictions_out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the detections: .json COCO results, else JSON lines.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
+    ] = None,
+    format: Annotated[
+        Format | None, typer.Option(help="Of the result. [default: table on a terminal, else json]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    engine: Annotated[
+        Literal["focalcli", "pycocotools"], typer.Option(help="Who computes; the numbers are the same.")
+    ] = "focalcli",
+    iou: Annotated[str | None, typer.Option(metavar="LIST", help="IoU thresholds. [default: COCO's ten]")] = None,
+    max_dets: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Detections kept per image and class. [default: 1,10,100]")
+    ] = None,
+    area: Annotated[
+        str | None, typer.Option(metavar="RANGES", help="Object areas, as small=0..1024,big=1024.. [default: COCO's]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+) -> None:
+    """Measure mean average precision on a data set.
+
+    The 12 COCO numbers and the same for every class, equal to pycocotools. NaN (null in JSON) says that there is no
+    object to measure on.
+
+    Example: focalcli evaluate bay --split test --predictions found.jsonl
+    """
+    from focalcli.dataset.read import read_dataset
+    from focalcli.evaluation.coco import evaluate as measure
+    from focalcli.evaluation.predictions_file import read_predictions, write_predictions
+    from focalcli.evaluation.reference import evaluate_with_pycocotools
+    from focalcli.evaluation.settings import parse_settings
+
+    settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
+    dataset = read_dataset(data, images=images, split=split)
+    assert predictions is not None
+    loaded = read_predictions(predictions, dataset)
+    for note in loaded.notes:
+        say(note)
+    if predictions_out is not None:
+        write_predictions(predictions_out, dataset, loaded.predictions)
+    run = measure if engine == "focalcli" else evaluate_with_pycocotools
+    show(run(dataset, loaded.predictions, settings), "json" if json else format, output)
+
+
+def show(metrics: "Metrics", format: Format | None, output: Path | None) -> None:
+    """Print the numbers, or write them to a file: a table on a terminal, JSON elsewhere, or as asked."""
+    from focalcli.evaluation.outputs import as_csv, as_dict, as_json, as_junit
+    from focalcli.files import write_text
+
+    chosen = format or ("table" if output is None and sys.stdout.isatty() else "json")
+    if chosen == "table" and output is None:
+        return print_table(metrics)
+    writers = {"json": as_json, "csv": as_csv, "junit": as_junit, "table": as_csv}
+    text = writers[chosen](as_dict(metrics))
+    if output is None:
+        print(text)
+    else:
+        write_text(output, text + "\n")
+
+
+def print_table(metrics: "Metrics") -> None:
+    """Print the numbers of all classes, then a row a class."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("class")
+    for name in [*metrics.values, "objects"]:
+        table.add_column(name, justify="right")
+    total = sum(row.objects for row in metrics.classes)
+    table.add_row("all", *(_three(value) for value in metrics.values.values()), str(total), style="bold")
+    for row in metrics.classes:
+        table.add_row(row.name, *(_three(value) for value in row.values.values()), str(row.objects))
+    Console(no_color=not colored(sys.stdout), highlight=False, markup=False).print(table)
+
+
+def _three(value: float) -> str:
+    """Write a fraction as papers do: three digits after the point."""
+    return "-" if value != value else f"{value:.3f}".removeprefix("0")

@@ -1,0 +1,63 @@
+"""Metrics as text for programs: JSON, CSV, and JUnit for pipelines that show test results."""
+
+import csv
+import io
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+
+from focalcli.evaluation.metrics import Metrics
+
+
+def as_dict(metrics: Metrics) -> dict[str, Any]:
+    """Give the numbers, `images`, and `classes` with name, id, numbers and number of objects; NaN becomes null."""
+    return {
+        **metrics.values,
+        "images": metrics.images,
+        "classes": [{"name": row.name, "id": row.id, **row.values, "objects": row.objects} for row in metrics.classes],
+    }
+
+
+def as_json(content: dict[str, Any]) -> str:
+    """Write plain values as one indented JSON object; NaN becomes null."""
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+
+
+def as_csv(content: dict[str, Any]) -> str:
+    """Write one row for all classes together, named `all`, and one for each class; what is unknown stays empty."""
+    rows = content["classes"]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["name", "id", *_numbers(content)]
+    total = {"name": "all", "objects": sum(row["objects"] for row in rows), **_numbers(content)}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for row in [total, *rows]:
+        writer.writerow({name: "" if value is None or value != value else value for name, value in row.items()})
+    return text.getvalue().rstrip("\n")
+
+
+def as_junit(content: dict[str, Any], *, failures: dict[str, str] | None = None) -> str:
+    """Write one test case for all classes together and one for each class; `failures` says which missed a limit."""
+    failures = failures or {}
+    cases = {"all": _numbers(content)} | {row["name"]: _numbers(row) for row in content["classes"]}
+    suite = ElementTree.Element(
+        "testsuite", name="focalcli", tests=str(len(cases)), failures=str(len(failures.keys() & cases.keys()))
+    )
+    for name, numbers in cases.items():
+        case = ElementTree.SubElement(suite, "testcase", classname="focalcli.evaluate", name=_printable(name))
+        if name in failures:
+            ElementTree.SubElement(case, "failure", message=_printable(failures[name]))
+        lines = "\n".join(f"{key} {value:.6f}" for key, value in numbers.items() if value == value)
+        ElementTree.SubElement(case, "system-out").text = lines
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode")
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if isinstance(value, float)}
+
+
+def _printable(text: str) -> str:
+    """Replace what XML 1.0 cannot hold, control characters and halves of characters, as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
