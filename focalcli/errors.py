@@ -23,6 +23,10 @@ class FocalError(Exception):
         self.place, self.fact, self.remedy = str(place), fact, remedy
         super().__init__(f"{place}: {fact}" + (f", {remedy}" if remedy else ""))
 
+    def __reduce__(self) -> tuple[type["FocalError"], tuple[str, str, str]]:
+        """Let errors travel between processes whole."""
+        return type(self), (self.place, self.fact, self.remedy)
+
 
 class GateFailed(FocalError):
     """The work was done, but a limit the user set was not met, or items failed under `--strict`."""

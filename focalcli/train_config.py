@@ -1,4 +1,4 @@
-"""Everything `focalcli train` can be told: the flags, the keys of `[train]` in focalcli.toml, and each default, once."""
+"""Everything `focalcli train` can be told: flags, keys of `[train]` in focalcli.toml, and each default, once."""
 
 from typing import Annotated, Any, Literal
 

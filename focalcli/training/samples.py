@@ -1,0 +1,143 @@
+"""From a data set to batches: read, change, fit, stack. What a sample is depends on (seed, epoch, position) only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from focalcli.dataset.types import Dataset
+from focalcli.detection.targets import Objects, pad_objects
+from focalcli.errors import FocalError
+from focalcli.images.decode import read_image
+from focalcli.images.fit import Fit
+from focalcli.training.augment import Augmentation, Sample
+from focalcli.training.world import World
+
+Key = tuple[int, int]  # epoch, position in Dataset.images
+
+
+class Batch(NamedTuple):
+    """Photos (N, 3, H, W) uint8, channels_last, their objects, and their positions (N,) in the data set."""
+
+    images: Tensor
+    objects: Objects
+    positions: Tensor
+
+
+@dataclass(frozen=True)
+class Samples(TorchDataset[Sample]):
+    """The photos of a data set as fitted, changed samples, by (epoch, position)."""
+
+    dataset: Dataset
+    fit: Fit
+    augmentation: Augmentation
+    seed: int
+
+    def __getitem__(self, key: Key) -> Sample:
+        """Read, change and fit one photo. Raises what `read_image` raises."""
+        epoch, position = key
+        image = self.dataset.images[position]
+        assert image.path is not None, f"{image.key}: no photo"
+        start, end = self._bounds(position)
+        boxes = self.dataset.boxes
+        sample = Sample(read_image(image.path), boxes.xyxy[start:end], boxes.category[start:end])
+        changed = self.augmentation(sample, sample_seed(self.seed, epoch, position))
+        size = (changed.image.shape[0], changed.image.shape[1])
+        return Sample(self.fit.apply(changed.image), self.fit.forward_boxes(changed.boxes, size), changed.classes)
+
+    def _bounds(self, position: int) -> tuple[int, int]:
+        start, end = np.searchsorted(self.dataset.boxes.image, [position, position + 1])
+        return int(start), int(end)
+
+
+def sample_seed(seed: int, epoch: int, position: int) -> int:
+    """Give the seed of one sample, well mixed, the same on every machine and in every process."""
+    return int(np.random.SeedSequence((seed, epoch, position)).generate_state(1)[0])
+
+
+class _Delivery(TorchDataset[tuple[int, Sample | FocalError]]):
+    """Samples with their positions. An unreadable photo's error is delivered too: a worker would mangle it."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, key: Key) -> tuple[int, Sample | FocalError]:
+        try:
+            return key[1], self.samples[key]
+        except FocalError as error:
+            return key[1], error
+
+    def collate(self, delivered: Sequence[tuple[int, Sample | FocalError]]) -> Batch | FocalError:
+        """Pad photos to one size and objects to one count."""
+        good = []
+        for position, sample in delivered:
+            if isinstance(sample, FocalError):
+                return sample
+            good.append((position, sample))
+        images = torch.from_numpy(self.samples.fit.pad([sample.image for _, sample in good]))
+        boxes = [torch.from_numpy(sample.boxes).float() for _, sample in good]
+        classes = [torch.from_numpy(sample.classes) for _, sample in good]
+        return Batch(images, pad_objects(boxes, classes), torch.tensor([position for position, _ in good]))
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which positions form which batch of an epoch: shuffled, photos of like shape together, dealt to the ranks."""
+
+    dataset: Dataset
+    batch: int
+    seed: int
+    world: World
+    group: int = 1  # batches that make one step: every step has all of them, on every rank
+
+    @property
+    def steps(self) -> int:
+        """Give the number of optimiser steps of an epoch; the last one may be smaller than the others."""
+        per_step = self.batch * self.world.size * self.group
+        return max(-(-len(self.dataset.images) // per_step), 1)
+
+    def step_keys(self, epoch: int) -> list[list[list[Key]]]:
+        """Give for each step of the epoch the keys of this rank's `group` batches; a batch may be empty at the end."""
+        generator = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
+        order = self._grouped_by_shape(generator.permutation(len(self.dataset.images)))
+        ranks = self.world.size * self.group
+        steps = []
+        for part in np.array_split(order, self.steps):
+            batches = np.array_split(part, ranks)
+            mine = batches[self.world.rank * self.group : (self.world.rank + 1) * self.group]
+            steps.append([[(epoch, int(position)) for position in batch] for batch in mine])
+        generator.shuffle(steps)
+        return steps
+
+    def _grouped_by_shape(self, order: np.ndarray) -> np.ndarray:
+        """Sort by aspect ratio within windows of 16 batches: little padding, still a new mixture each epoch."""
+        ratio = np.array([image.height / max(image.width, 1) for image in self.dataset.images])
+        window = 16 * self.batch
+        parts = [order[i : i + window] for i in range(0, len(order), window)]
+        return np.concatenate([part[np.argsort(ratio[part], kind="stable")] for part in parts]) if parts else order
+
+
+def batches(samples: Samples, keys: Sequence[list[Key]], *, workers: int, pin: bool) -> Iterator[Batch]:
+    """Give the batches of these keys in order, prepared ahead by worker processes.
+
+    Raises:
+        DataError, InputNotFound: a photo cannot be read; the first in order is named.
+    """
+    delivery = _Delivery(samples)
+    loader = DataLoader(
+        delivery,
+        batch_sampler=keys,
+        collate_fn=delivery.collate,
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+    )
+    for batch in loader:
+        if isinstance(batch, FocalError):
+            raise batch
+        yield batch

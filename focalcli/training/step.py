@@ -1,0 +1,96 @@
+"""One optimiser step: targets of all its batches, one normaliser, then loss and gradient batch by batch.
+
+The positives are counted over every batch of the step, on all ranks, before any gradient is taken. So the result does
+not depend on how the photos of a step are split into batches and over ranks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from focalcli.config import LossConfig
+from focalcli.detection.box_losses import box_loss
+from focalcli.detection.losses import classification_loss
+from focalcli.detection.retinanet import HeadOutputs, RetinaNet
+from focalcli.detection.targets import Objects, Targets, build_targets
+from focalcli.training.samples import Batch
+from focalcli.training.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class StepLosses:
+    """What one step cost, summed over ranks: the two losses over the positives, and how many there were."""
+
+    classification: float
+    box: float
+    positives: int
+    forced: int
+    gradient_norm: float
+
+    @property
+    def total(self) -> float:
+        """Give the sum that was minimised."""
+        return self.classification + self.box
+
+
+def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig) -> Tensor:
+    """Give classification and box loss (2,) of a batch as sums, not yet divided by the positives."""
+    classification = classification_loss(outputs.logits, targets.classes, config)
+    deltas = torch.cat(outputs.deltas, 1).flatten(0, 1)[targets.positives].float()
+    box = box_loss(deltas, targets.deltas, targets.anchors, targets.boxes, config) * config.box_weight
+    return torch.stack([classification, box])
+
+
+@dataclass
+class Stepper:
+    """Everything a step needs and keeps: the network, its optimiser, the number format, the world."""
+
+    model: RetinaNet
+    optimizer: torch.optim.Optimizer
+    world: World
+    precision: torch.dtype
+    clip_norm: float
+
+    def __post_init__(self) -> None:
+        """Scale gradients only in float16, whose range is small."""
+        self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == torch.float16)
+
+    def run(self, batches: Sequence[Batch]) -> StepLosses:
+        """Take one step on the batches of this rank and give its losses; weights change in place."""
+        device = self.world.device
+        batches = [batch for batch in batches if len(batch.images)]
+        objects = [Objects(*(part.to(device, non_blocking=True) for part in batch.objects)) for batch in batches]
+        targets = [self._targets(batch, found) for batch, found in zip(batches, objects, strict=True)]
+        counts = torch.tensor([sum(len(t.positives) for t in targets), 0], device=device)
+        counts[1] = sum(t.forced for t in targets)
+        counts = self.world.sum(counts)
+        normaliser = counts[0].clamp(min=1)
+        parts = torch.zeros(2, device=device)
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch, target in zip(batches, targets, strict=True):
+            with torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32):
+                outputs = self.model(batch.images.to(device, non_blocking=True))
+            part = losses(outputs, target, self.model.config.loss) / normaliser
+            self.scaler.scale(part.sum()).backward()
+            parts += part.detach()
+        norm = self._update(parts)
+        classification, box = self.world.sum(parts).tolist()
+        return StepLosses(classification, box, int(counts[0]), int(counts[1]), norm)
+
+    def _targets(self, batch: Batch, objects: Objects) -> Targets:
+        height, width = batch.images.shape[-2:]
+        anchors = torch.cat(self.model.anchors((height, width), self.world.device))
+        return build_targets(objects, anchors, self.model.config.loss)
+
+    def _update(self, parts: Tensor) -> float:
+        """Clip the gradient and move the weights, unless the loss is not finite; give the gradient's norm."""
+        if not torch.isfinite(parts).all():
+            return float("nan")
+        self.scaler.unscale_(self.optimizer)
+        trained = [p for p in self.model.parameters() if p.grad is not None]
+        norm = nn.utils.clip_grad_norm_(trained, self.clip_norm or float("inf"))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return float(norm)
