@@ -30,5 +30,8 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if device.type == "cpu" and native else torch.float32
+    if device.type == "cpu":
+        known = torch.cpu.get_capabilities()
+        native = known.get("avx512_bf16") or known.get("amx_bf16") or known.get("bf16")
+        return torch.bfloat16 if native else torch.float32
+    return torch.float32
