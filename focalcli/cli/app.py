@@ -20,6 +20,12 @@ VERBS: dict[str, Verb] = {
     "detect": Verb("focalcli.cli.detect:detect", "The path", "Find objects in photos, as a stream of JSON lines."),
     "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
+    "config": Verb(
+        "focalcli.cli.config:config", "Shell", "Show what is configured and where, or write a file to start from."
+    ),
+    "schema": Verb(
+        "focalcli.cli.schema:schema", "Shell", "Print the JSON Schema of a file or stream, for editors and scripts."
+    ),
 }
 
 

@@ -45,6 +45,11 @@ def detail(text: str) -> None:
         _print(text)
 
 
+def common() -> Common:
+    """Give the common options of the command that runs."""
+    return _common
+
+
 def shows_progress() -> bool:
     """Say whether a progress bar has a place: stderr is a terminal and nobody asked for quiet."""
     return sys.stderr.isatty() and _common.verbosity >= 0

@@ -136,4 +136,5 @@ def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
 
     name = {Literal: "choice", tuple: "list"}.get(get_origin(kind.base)) or _NAMES[kind.base][1]
     parse.__name__ = name + (" or none" if kind.optional else "")
+    parse.__dict__["annotation"] = annotation  # for the JSON Schema
     return parse

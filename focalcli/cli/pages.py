@@ -131,10 +131,10 @@ def _metavar(parameter: Any, *, usage: bool = False) -> str:
     choices = getattr(parameter.type, "choices", None)
     if parameter.metavar:
         name = parameter.metavar
-    elif parameter.param_type_name == "argument":
-        name = parameter.name.upper()
     elif choices:
         name = "|".join(choices)
+    elif parameter.param_type_name == "argument":
+        name = parameter.name.upper()
     else:
         name = _METAVARS.get(parameter.type.name.split()[0], "TEXT")
     many = "..." if parameter.nargs == -1 and not name.endswith("...") else ""
@@ -142,29 +142,35 @@ def _metavar(parameter: Any, *, usage: bool = False) -> str:
 
 
 def _help(parameter: Any) -> str:
-    words = " ".join((parameter.help or "").split())
-    choices = getattr(parameter.type, "choices", None)
-    if choices and parameter.metavar:
-        words += f" [choices: {', '.join(choices)}]"
+    words = " ".join([*(parameter.help or "").split(), limits(parameter)]).strip()
     if parameter.multiple:
         words += " [may be repeated]"
-    if parameter.required:
-        return f"{words} [required]".strip()
-    default = _default(parameter)
-    return f"{words} [default: {default}]".strip() if default else words
+    default = "required" if parameter.required else _default(parameter)
+    return f"{words} [{default}]".strip() if default else words
+
+
+def limits(parameter: Any) -> str:
+    """Say in brackets which values an option takes, where its metavar does not."""
+    choices = getattr(parameter.type, "choices", None)
+    low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
+    if choices and parameter.metavar:
+        return f"[choices: {', '.join(choices)}]"
+    if low is not None and high is not None:
+        return f"[{low} to {high}]"
+    return f"[{low} or more]" if low is not None else f"[{high} or less]" if high is not None else ""
 
 
 def _default(parameter: Any) -> str:
     shown, value = getattr(parameter, "show_default", True), parameter.default
     if isinstance(shown, str):
-        return shown
-    if not shown or callable(value) or value is None or value in ("", [], ()):
+        value = shown
+    elif not shown or callable(value) or value is None or value in ("", [], ()):
         return ""
-    if isinstance(value, bool):
-        return ("on" if value else "off") if parameter.secondary_opts else ""
-    if isinstance(value, (list, tuple)):
-        return ",".join(_number(item) for item in value)
-    return _number(value)
+    elif isinstance(value, bool):
+        value = ("on" if value else "off") if parameter.secondary_opts else ""
+    elif isinstance(value, (list, tuple)):
+        value = ",".join(_number(item) for item in value)
+    return f"default: {_number(value)}" if value != "" else ""
 
 
 def _number(value: Any) -> str:
@@ -183,7 +189,9 @@ def _table(rows: list[Row], column: int = _COLUMN) -> str:
     """Set names left and help right of a column; names that do not fit take a line of their own."""
     lines = []
     for names, text in rows:
-        wrapped = textwrap.wrap(text, max(_width() - column - 2, 20), break_long_words=False) or [""]
+        whole = re.sub(r"\[[^]]{,40}\]", lambda found: found[0].replace(" ", "\xa0"), text)  # keep brackets in one line
+        wrapped = textwrap.wrap(whole, max(_width() - column - 2, 20), break_long_words=False) or [""]
+        wrapped = [line.replace("\xa0", " ") for line in wrapped]
         if len(names) + 2 > column:
             lines.append(f"  {names}")
         else:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,15 +31,17 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     for name in [name for name in os.environ if name.startswith("FOCALCLI_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    with_probe = dict(app.VERBS)
+    with_probe = {name: verb for name, verb in app.VERBS.items() if find_spec(verb.target.partition(":")[0])}
     if "probe" not in sys.modules:
         spec = importlib.util.spec_from_file_location("probe", PROBE)
         sys.modules["probe"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["probe"])
     for verb in ("fail", "fit"):
         with_probe[verb] = app.Verb(f"probe:{verb}", "Probe", f"{verb.title()}.")
-    for module in ("app", "console", "pages"):
-        monkeypatch.setattr(f"focalcli.cli.{module}.VERBS", with_probe)
+    for verb in set(app.VERBS) - set(with_probe):
+        monkeypatch.delitem(app.VERBS, verb)
+    for verb in set(with_probe) - set(app.VERBS):
+        monkeypatch.setitem(app.VERBS, verb, with_probe[verb])
 
     def call(*words: str, **environment: str) -> Done:
         with pytest.MonkeyPatch.context() as patch:

@@ -132,7 +132,7 @@ def test_a_wrong_variable_is_78_and_named(shell) -> None:
         78,
         "error: FOCALCLI_FIT_EPOCHS: 'ten' is not a whole number >= 1\n",
     )
-    assert shell("fit", FOCALCLI_SEED="9", FOCALCLI_TRAIN_NONSENSE="1").stdout.endswith(". 9 None\n")
+    assert shell("fit", FOCALCLI_SEED="9", FOCALCLI_FAIL_NONSENSE="1").stdout.endswith(". 9 None\n")
 
 
 def test_help_needs_no_sound_settings(shell, tmp_path: Path) -> None:
