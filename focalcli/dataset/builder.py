@@ -12,7 +12,7 @@ import numpy.typing as npt
 from focalcli.dataset.columns import Chunk, Rows, joined, sparse_column
 from focalcli.dataset.findings import CODES, EXAMPLES, FindingLog
 from focalcli.dataset.format import FormatInfo, ReadOptions
-from focalcli.dataset.names import safe_relative, split_name
+from focalcli.dataset.names import printable, safe_relative, split_name
 from focalcli.dataset.repair import Mask, repair
 from focalcli.dataset.source import Source
 from focalcli.dataset.types import Boxes, Category, Dataset, Floats, Image, Ints
@@ -66,6 +66,8 @@ class DatasetBuilder:
         """
         if source_id is None and name in self._category_names:
             return self._category_names[name]
+        if printable(name) != name:
+            raise DataError(self.source.path, f"the class name {name!r} has control characters", "rename the class")
         index = len(self._categories)
         self._category_names.setdefault(name, index)
         self._categories.append(Category(name, index + 1 if source_id is None else source_id, supercategory))

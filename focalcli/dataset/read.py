@@ -50,4 +50,6 @@ def read_dataset(
     with collector_off():
         module.read(source, options, builder)
         dataset = builder.finish()
-    return replace(dataset, info={**dataset.info, "read_as": f"{module.INFO.title} because {reason}"})
+    return replace(
+        dataset, info={**dataset.info, "path": str(path), "read_as": f"{module.INFO.title} because {reason}"}
+    )

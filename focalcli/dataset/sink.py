@@ -29,13 +29,19 @@ class Loss:
 
 
 class Sink:
-    """Takes the files of one data set. `place` is what the folder will be called, for messages."""
+    """Takes the files of one data set into `root`, a folder or with `single` the one file; None is a dry run.
 
-    def __init__(self, folder: Path | None, place: Path, transfer: Transfer = "copy") -> None:
+    `place` is what the root will be called, for messages. `renamed` maps the keys of images that could not keep their
+    name.
+    """
+
+    def __init__(self, root: Path | None, place: Path, transfer: Transfer = "copy", *, single: bool = False) -> None:
         self.place = place
         self.transfer = transfer
+        self.single = single
         self.losses: list[Loss] = []
-        self._root = None if folder is None else os.fspath(folder)
+        self.renamed: dict[str, str] = {}
+        self._root = None if root is None else os.fspath(root)
         self._names: dict[str, str] = {}
         self._folders: dict[str, str] = {}
 
@@ -59,7 +65,7 @@ class Sink:
         if path is None:
             return
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if self.single else os.O_EXCL), 0o666)
             try:
                 view = memoryview(content)
                 while view:
@@ -103,7 +109,10 @@ class Sink:
         folder, _, _ = safe.rpartition("/")
         if folder not in self._folders:
             self._make(folder)
-        return None if self._root is None else f"{self._root}/{safe}"
+        if self._root is None or self.single:
+            assert not self.single or len(self._names) == 1, "a destination of one file takes one file"
+            return self._root
+        return f"{self._root}/{safe}"
 
     def _make(self, folder: str) -> None:
         """Create a folder, refusing one that differs from another only in case or Unicode form."""
@@ -114,7 +123,7 @@ class Sink:
                 if known != path and folded(known) == folded(path):
                     raise DataError(path, f"clashes with the folder {known} on disks that ignore case", "rename it")
             self._folders[path] = path
-        if self._root is not None:
+        if self._root is not None and not self.single:
             try:
                 os.makedirs(f"{self._root}/{folder}", exist_ok=True)
             except OSError as error:

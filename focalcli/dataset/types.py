@@ -79,7 +79,7 @@ class Finding:
     def __str__(self) -> str:
         """Give the one line a user reads."""
         more = f" ({self.count} in all)" if self.count > 1 else ""
-        return f"{self.severity}: {self.code} {self.place}: {self.fact}{more}"
+        return f"{self.code} {self.place}: {self.fact}{more}"
 
 
 @dataclass(frozen=True, slots=True)

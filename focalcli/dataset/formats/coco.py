@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ import numpy as np
 from focalcli.dataset.builder import DatasetBuilder, checked_key, corners
 from focalcli.dataset.features import Feature
 from focalcli.dataset.format import Confidence, FormatInfo, Match, ReadOptions
+from focalcli.dataset.layout import file_names, split_groups
 from focalcli.dataset.names import split_name
 from focalcli.dataset.peek import Outline, Peek
 from focalcli.dataset.sink import Sink
 from focalcli.dataset.source import Source
-from focalcli.dataset.types import Dataset, Flag
+from focalcli.dataset.types import Boxes, Dataset, Flag, Image, Ints
 from focalcli.errors import DataError
 
 INFO = FormatInfo(
@@ -40,9 +41,16 @@ FLAG_NAMES = {
 }
 """Flags COCO has no key for travel as attributes, as CVAT and Datumaro write them."""
 
+DECIMALS = 9
+"""Of boxes written: a nano-pixel, so that x + w - x is w again."""
+
+BLOCK = 50_000
+"""Annotations encoded at a time, so that their objects never exist all at once."""
+
 _SPLIT = re.compile(
     r"(?:^|[_.\-])((?:train|val|valid|validation|test|trainval|minival)(?:-dev)?(?:19|20)?\d*)(?=$|[_.\-])"
 )
+_EXTRAS = ("license", "coco_url", "flickr_url", "date_captured")
 _NULL = msgspec.Raw(b"null")
 _OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
 
@@ -216,8 +224,7 @@ def _extra(image: _Image) -> dict[str, object] | None:
     """Give what COCO notes of a photo beside its name and size."""
     if image.license is None and image.coco_url is None and image.flickr_url is None and image.date_captured is None:
         return None
-    names = ("license", "coco_url", "flickr_url", "date_captured")
-    return {name: value for name in names if (value := getattr(image, name)) is not None}
+    return {name: value for name in _EXTRAS if (value := getattr(image, name)) is not None}
 
 
 def _photo_folders(source: Source, path: Path) -> list[Path]:
@@ -308,6 +315,120 @@ def _attributes(a: _Annotation) -> dict[str, Any] | None:
     return {name: value for name, value in a.attributes.items() if name not in FLAG_NAMES} or None
 
 
+class _OutImage(msgspec.Struct, gc=False, omit_defaults=True):
+    id: int
+    file_name: str
+    width: int
+    height: int
+    license: object = None
+    coco_url: object = None
+    flickr_url: object = None
+    date_captured: object = None
+
+
+class _OutAnnotation(msgspec.Struct, gc=False, omit_defaults=True):
+    id: int
+    image_id: int
+    category_id: int
+    bbox: list[float]
+    area: float
+    iscrowd: int
+    segmentation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    ignore: int = 0
+    score: float | None = None
+    attributes: dict[str, Any] | None = None
+
+
 def write(dataset: Dataset, sink: Sink) -> None:
     """Write `annotations/instances_SPLIT.json` and `images/SPLIT/`, or `annotations.json` and `images/`."""
-    raise NotImplementedError
+    groups = {"": np.arange(len(dataset.images))} if sink.single else split_groups(dataset)
+    if sink.single:
+        sink.loss("medium", "images lose their split", len(dataset.images) if dataset.splits else 0)
+    names = file_names(dataset, sink, shared="" in groups)
+    image_ids, box_ids, category_ids = _ids(dataset, sink)
+    header = _header(dataset, category_ids)
+    group_of = np.zeros(len(dataset.images), dtype=np.int64)
+    for number, positions in enumerate(groups.values()):
+        group_of[positions] = number
+    for number, (split, positions) in enumerate(groups.items()):
+        images = [_out_image(dataset.images[i], image_ids[i], names[i]) for i in positions]
+        for i in positions:
+            sink.image(dataset.images[i], f"images/{split}/{names[i]}" if split else f"images/{names[i]}")
+        rows = np.flatnonzero(group_of[dataset.boxes.image] == number)
+        parts = [header, b',"images":', msgspec.json.encode(images), b',"annotations":[']
+        parts += _encoded(dataset, rows, np.array(image_ids, dtype=np.int64), box_ids, category_ids)
+        sink.bytes(f"annotations/instances_{split}.json" if split else "annotations.json", b"".join([*parts, b"]}"]))
+
+
+def _ids(dataset: Dataset, sink: Sink) -> tuple[list[int], Ints, Ints]:
+    """Give image, annotation and category ids: the source's own where they are usable, else numbers from 1.
+
+    pycocotools takes an annotation of id 0 for none, so such files are renumbered.
+    """
+    wanted = [image.source_id for image in dataset.images]
+    images = [number for number in wanted if type(number) is int and number >= 0]
+    if len(set(images)) < len(dataset.images):
+        images = list(range(1, len(dataset.images) + 1))
+        sink.loss("info", "images are renumbered", sum(number is not None for number in wanted))
+    boxes = dataset.boxes.source_id
+    if len(boxes) and (boxes.min() < 1 or len(np.unique(boxes)) < len(boxes)):
+        sink.loss("info", "annotations are renumbered", int((boxes >= 0).sum()))
+        boxes = np.arange(1, len(boxes) + 1)
+    categories = np.array([category.source_id for category in dataset.categories], dtype=np.int64)
+    if len(np.unique(categories)) < len(categories):
+        sink.loss("info", "classes are renumbered", len(categories))
+        categories = np.arange(1, len(categories) + 1)
+    return images, boxes, categories
+
+
+def _header(dataset: Dataset, category_ids: Ints) -> bytes:
+    """Give the opening of the file: what the source said of itself, and the classes; without the closing brace."""
+    noted = dataset.info.get("coco")
+    told = {key: value for key, value in noted.items() if value} if isinstance(noted, dict) else {}
+    categories = [
+        {"id": number, "name": category.name, "supercategory": category.supercategory}
+        for number, category in zip(category_ids.tolist(), dataset.categories, strict=True)
+    ]
+    return msgspec.json.encode({**told, "categories": categories})[:-1]
+
+
+def _out_image(image: Image, number: int, name: str) -> _OutImage:
+    extra = {key: value for key, value in (image.extra or {}).items() if key in _EXTRAS}
+    return _OutImage(number, name, image.width, image.height, **extra)
+
+
+def _encoded(dataset: Dataset, rows: Ints, image_ids: Ints, box_ids: Ints, category_ids: Ints) -> Iterator[bytes]:
+    """Give the annotations of these rows as JSON, some tens of thousands at a time, with the commas between."""
+    for start in range(0, len(rows), BLOCK):
+        boxes = dataset.boxes.take(rows[start : start + BLOCK])
+        xywh = boxes.xyxy.copy()
+        xywh[:, 2:] -= xywh[:, :2]
+        columns = (
+            box_ids[rows[start : start + BLOCK]].tolist(),
+            image_ids[boxes.image].tolist(),
+            category_ids[boxes.category].tolist(),
+            np.round(xywh, DECIMALS).tolist(),
+            np.round(boxes.area, DECIMALS).tolist(),
+            ((boxes.flags & (Flag.CROWD | Flag.GROUP | Flag.IGNORE).value) != 0).astype(np.int64).tolist(),
+        )
+        annotations = [_OutAnnotation(*values) for values in zip(*columns, strict=True)]
+        _add_rare(annotations, boxes)
+        yield (b"," if start else b"") + msgspec.json.encode(annotations)[1:-1]
+
+
+def _add_rare(annotations: list[_OutAnnotation], boxes: Boxes) -> None:
+    """Add what few annotations have: segmentations, scores, attributes and the flags that travel as such."""
+    if boxes.segmentation is not None:
+        for row in np.flatnonzero(boxes.segmentation != None):  # noqa: E711
+            annotations[row].segmentation = msgspec.Raw(boxes.segmentation[row])
+    if boxes.score is not None:
+        for row in np.flatnonzero(np.isfinite(boxes.score)):
+            annotations[row].score = float(boxes.score[row])
+    if boxes.attributes is not None:
+        for row in np.flatnonzero(boxes.attributes != None):  # noqa: E711
+            annotations[row].attributes = dict(boxes.attributes[row])
+    for row in np.flatnonzero(boxes.flags & Flag.IGNORE.value):
+        annotations[row].ignore = 1
+    for name, flag in FLAG_NAMES.items():
+        for row in np.flatnonzero(boxes.flags & flag.value):
+            annotations[row].attributes = {**(annotations[row].attributes or {}), name: True}

@@ -8,18 +8,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
 
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.features import Feature
 from focalcli.dataset.format import Confidence, FormatInfo, Match, ReadOptions
+from focalcli.dataset.layout import file_names, rows_of, split_groups
 from focalcli.dataset.names import safe_relative, split_name, stem
 from focalcli.dataset.peek import Peek
 from focalcli.dataset.sink import Sink
 from focalcli.dataset.source import Source
-from focalcli.dataset.types import Dataset, Flag
+from focalcli.dataset.types import Dataset, Flag, Image, Ints
 from focalcli.errors import DataError
 
 INFO = FormatInfo(
@@ -45,7 +46,11 @@ STAMP = "focalcli voc-1based"
 """In `<source><annotation>` of files we wrote, so that they are read back as they were meant."""
 
 ORDER = ("train", "val", "test")
-FLAG_TAGS = {"difficult": Flag.DIFFICULT, "truncated": Flag.TRUNCATED, "occluded": Flag.OCCLUDED, "iscrowd": Flag.CROWD}
+EXTENSIONS = {"occluded": Flag.OCCLUDED, "iscrowd": Flag.CROWD, "group": Flag.GROUP, "ignore": Flag.IGNORE}
+"""Tags the devkit does not know; to other readers such regions are difficult objects, which evaluation ignores."""
+
+FLAG_TAGS = {"difficult": Flag.DIFFICULT, "truncated": Flag.TRUNCATED, **EXTENSIONS}
+CROWD_FLAGS = Flag.CROWD | Flag.GROUP | Flag.IGNORE
 _DEVKIT = re.compile(r"^(VOCdevkit|VOC20\d\d)$")
 _DEVKIT_DATABASE = re.compile(r"The VOC ?20\d\d|ILSVRC|PASCAL VOC", re.IGNORECASE)
 
@@ -88,7 +93,7 @@ def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     if not parsed:
         raise DataError(source.path, "holds no readable VOC annotation", "name its format with --from")
     one_based, reason = _convention(parsed, options)
-    builder.extras["voc_coords"] = reason
+    builder.extras["coordinates"] = reason
     if not reason.startswith(("one-based because", "zero-based because")):
         builder.finding(
             "W122", source.name(parsed[0].path), "nothing shows where coordinates start, read as zero-based"
@@ -162,6 +167,8 @@ def _object(builder: DatasetBuilder, node: Element, place: str, line: int) -> _O
     for tag, flag in FLAG_TAGS.items():
         if (node.findtext(tag) or "").strip().lower() in ("1", "true", "yes"):
             flags |= flag.value
+    if flags & CROWD_FLAGS.value:
+        flags &= ~Flag.DIFFICULT.value
     return _Object(name, (x0, y0, x1, y1), flags, line)
 
 
@@ -201,8 +208,22 @@ def _splits(source: Source, parsed: Sequence[_Annotation]) -> dict[str, list[tup
     if not splits:
         for found in parsed:
             splits.setdefault(_folder_split(source, found), []).append((found.base, found.stem))
+        splits.setdefault("", []).extend(_unlabelled(source, parsed))
     order = sorted(splits, key=lambda name: (ORDER.index(name) if name in ORDER else 3, name))
     return {name: splits[name] for name in order}
+
+
+def _unlabelled(source: Source, parsed: Sequence[_Annotation]) -> list[tuple[Path, str]]:
+    """Give the photos in `JPEGImages` that have no XML file."""
+    known = {(found.base, found.stem) for found in parsed}
+    bases = sorted({found.base for found in parsed} if source.path.is_dir() else ())
+    stems = [
+        (base, stem(photo.relative_to(base / "JPEGImages").as_posix()))
+        for base in bases
+        if (base / "JPEGImages").is_dir()
+        for photo in source.photos(base / "JPEGImages")
+    ]
+    return [entry for entry in stems if entry not in known]
 
 
 def _lists(source: Source, base: Path) -> list[Path]:
@@ -311,4 +332,57 @@ def _key(source: Source, photo: Path | None, base: Path, name: str) -> str:
 
 def write(dataset: Dataset, sink: Sink) -> None:
     """Write `Annotations/`, `JPEGImages/` and `ImageSets/Main/`, one-based as the devkit, with our stamp."""
-    raise NotImplementedError
+    names = file_names(dataset, sink, stems=True, shared=True)
+    crowds = int(((dataset.boxes.flags & CROWD_FLAGS.value) != 0).sum())
+    sink.loss("medium", "crowd regions are written as difficult objects", crowds)
+    bounds = _one_based(dataset)
+    for image, rows in rows_of(dataset, np.arange(len(dataset.images))):
+        photo = dataset.images[image]
+        sink.image(photo, f"JPEGImages/{names[image]}")
+        if photo.labelled or rows.start < rows.stop:
+            root = _element(dataset, photo, names[image], rows, bounds)
+            sink.bytes(f"Annotations/{stem(names[image])}.xml", tostring(root, encoding="utf-8") + b"\n")
+    for split, positions in split_groups(dataset).items():
+        if split:
+            sink.text(f"ImageSets/Main/{split}.txt", "".join(f"{stem(names[i])}\n" for i in positions))
+
+
+def _one_based(dataset: Dataset) -> Ints:
+    """Give (n, 4) inclusive whole pixels from 1, rounding halves up; a box keeps at least the pixel of its centre."""
+    xyxy = dataset.boxes.xyxy
+    limits = np.array([(image.width, image.height) for image in dataset.images]).reshape(-1, 2)[dataset.boxes.image]
+    low, high = np.floor(xyxy[:, :2] + 0.5) + 1, np.floor(xyxy[:, 2:] + 0.5)
+    centre = np.floor((xyxy[:, :2] + xyxy[:, 2:]) / 2) + 1
+    lost = high < low
+    low, high = np.where(lost, centre, low), np.where(lost, centre, high)
+    return np.hstack([np.clip(low, 1, limits), np.clip(high, 1, limits)]).astype(np.int64)
+
+
+def _element(dataset: Dataset, photo: Image, name: str, rows: slice, bounds: Ints) -> Element:
+    """Give the XML of one photo."""
+    root = Element("annotation")
+    below, _, last = name.rpartition("/")
+    SubElement(root, "folder").text = f"JPEGImages/{below}" if below else "JPEGImages"
+    SubElement(root, "filename").text = last
+    source = SubElement(root, "source")
+    SubElement(source, "database").text = "Unknown"
+    SubElement(source, "annotation").text = STAMP
+    size = SubElement(root, "size")
+    for tag, value in (("width", photo.width), ("height", photo.height), ("depth", 3)):
+        SubElement(size, tag).text = str(value)
+    SubElement(root, "segmented").text = "0"
+    for row in range(rows.start, rows.stop):
+        flags = int(dataset.boxes.flags[row])
+        node = SubElement(root, "object")
+        SubElement(node, "name").text = dataset.categories[int(dataset.boxes.category[row])].name
+        SubElement(node, "pose").text = "Unspecified"
+        SubElement(node, "truncated").text = str(int(bool(flags & Flag.TRUNCATED)))
+        SubElement(node, "difficult").text = str(int(bool(flags & (Flag.DIFFICULT | CROWD_FLAGS))))
+        for tag, flag in EXTENSIONS.items():
+            if flags & flag:
+                SubElement(node, tag).text = "1"
+        box = SubElement(node, "bndbox")
+        for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), bounds[row].tolist(), strict=True):
+            SubElement(box, tag).text = str(value)
+    indent(root, "\t")
+    return root
