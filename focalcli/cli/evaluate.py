@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from focalcli.cli.console import colored, say
+from focalcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from focalcli.dataset.types import Dataset
+    from focalcli.evaluation.columns import Predictions
     from focalcli.evaluation.metrics import Metrics
 
 Format = Literal["table", "json", "csv", "junit"]
@@ -44,6 +47,7 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
     """Measure mean average precision on a data set.
 
@@ -54,20 +58,43 @@ def evaluate(
     """
     from focalcli.dataset.read import read_dataset
     from focalcli.evaluation.coco import evaluate as measure
-    from focalcli.evaluation.predictions_file import read_predictions, write_predictions
+    from focalcli.evaluation.predictions_file import write_predictions
     from focalcli.evaluation.reference import evaluate_with_pycocotools
     from focalcli.evaluation.settings import parse_settings
 
     settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
     dataset = read_dataset(data, images=images, split=split)
-    assert predictions is not None
-    loaded = read_predictions(predictions, dataset)
+    found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels)
+    if predictions_out is not None:
+        write_predictions(predictions_out, dataset, found)
+    run = measure if engine == "focalcli" else evaluate_with_pycocotools
+    show(run(dataset, found, settings), "json" if json else format, output)
+
+
+def detections(
+    dataset: "Dataset", model: Path | None, saved: Path | None, *, device: str, batch: int, max_pixels: int
+) -> "Predictions":
+    """Read saved detections, or run the model that is meant; say what does not match.
+
+    Raises:
+        UsageError: both are named.
+    """
+    from focalcli.evaluation.predictions_file import read_predictions
+
+    if saved is not None and model is not None:
+        raise UsageError("--predictions", "cannot stand beside --model", "name one of the two")
+    if saved is not None:
+        loaded = read_predictions(saved, dataset)
+    else:
+        from focalcli.evaluation.predict import predict
+        from focalcli.inference.open import find_model, open_runtime
+
+        path = find_model(model)
+        say(f"model: {path}")
+        loaded = predict(open_runtime(path, device=device), dataset, batch=batch, max_pixels=max_pixels)
     for note in loaded.notes:
         say(note)
-    if predictions_out is not None:
-        write_predictions(predictions_out, dataset, loaded.predictions)
-    run = measure if engine == "focalcli" else evaluate_with_pycocotools
-    show(run(dataset, loaded.predictions, settings), "json" if json else format, output)
+    return loaded.predictions
 
 
 def show(metrics: "Metrics", format: Format | None, output: Path | None) -> None:

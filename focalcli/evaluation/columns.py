@@ -63,7 +63,7 @@ def truth_of(dataset: Dataset) -> Truth:
     """Give the objects of a data set; crowds, ignore regions and groups become regions."""
     boxes = dataset.boxes
     return Truth(
-        xywh=_xyxy_to_xywh(boxes.xyxy),
+        xywh=xyxy_to_xywh(boxes.xyxy),
         image=boxes.image,
         category=boxes.category,
         area=boxes.area,
@@ -89,7 +89,7 @@ def no_predictions() -> Predictions:
     return Predictions(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
-def _xyxy_to_xywh(boxes: Floats) -> Floats:
+def xyxy_to_xywh(boxes: Floats) -> Floats:
     """Give the width and height the file held: `(x + w) - x` differs from w in the last bits, a short decimal does not.
 
     The difference is moved to the nearest number of 9 decimals where that is within the rounding of the sum.

@@ -4,21 +4,23 @@ Everything is checked here: unknown images and classes, scores that are no numbe
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
 
+from focalcli.dataset.source import collector_off
 from focalcli.dataset.types import Dataset
 from focalcli.errors import DataError, InputNotFound
-from focalcli.evaluation.columns import Ints, Predictions
+from focalcli.evaluation.columns import Ints, Predictions, xyxy_to_xywh
 from focalcli.evaluation.images import ImageFinder
 from focalcli.evaluation.names import class_map, unmatched
 from focalcli.files import replacing
+from focalcli.inference.records import SCHEMA, SavedDetection, decode_record
 
-SCHEMA = "focalcli.detections/1"
 COCO_RECORD, LINE = "detection {}", "line {}"
 
 
@@ -34,18 +36,6 @@ class _Result(msgspec.Struct, gc=False):
     category_id: int
     bbox: tuple[float, float, float, float]
     score: float
-
-
-class _Detection(msgspec.Struct, gc=False):
-    box: tuple[float, float, float, float]
-    score: float
-    name: str = msgspec.field(name="class")
-
-
-class _Line(msgspec.Struct, gc=False):
-    image: str
-    detections: list[_Detection] = []
-    error: str | dict[str, object] | None = None
 
 
 def read_predictions(path: Path, dataset: Dataset) -> Loaded:
@@ -80,73 +70,70 @@ def write_predictions(path: Path, dataset: Dataset, predictions: Predictions) ->
 
 
 def _from_results(path: Path, content: bytes, dataset: Dataset) -> Predictions:
-    try:
-        rows = msgspec.json.decode(content, type=list[_Result])
-    except msgspec.DecodeError as error:
-        _explain(path, content, error)
-    image = _positions((row.image_id for row in rows), ImageFinder(dataset).by_id(), path, COCO_RECORD, "image_id")
-    ids = {category.source_id: index for index, category in enumerate(dataset.categories)}
-    category = _positions((row.category_id for row in rows), ids, path, COCO_RECORD, "category_id")
-    boxes = np.fromiter(chain.from_iterable(row.bbox for row in rows), np.float64, 4 * len(rows)).reshape(-1, 4)
-    score = np.fromiter((row.score for row in rows), np.float64, len(rows))
-    return _checked(Predictions(boxes, image, category, score), path, COCO_RECORD, np.arange(1, len(rows) + 1))
+    with collector_off():
+        try:
+            rows = msgspec.json.decode(content, type=list[_Result])
+        except msgspec.DecodeError as error:
+            _explain(path, content, error)
+        image = _positions(rows, "image_id", ImageFinder(dataset).by_id(), path)
+        ids = {category.source_id: index for index, category in enumerate(dataset.categories)}
+        category = _positions(rows, "category_id", ids, path)
+        boxes = np.fromiter(chain.from_iterable(map(attrgetter("bbox"), rows)), np.float64, 4 * len(rows))
+        score = np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows))
+    return _checked(
+        Predictions(boxes.reshape(-1, 4), image, category, score), path, COCO_RECORD, np.arange(1, len(rows) + 1)
+    )
 
 
 def _from_lines(path: Path, content: bytes, dataset: Dataset) -> Loaded:
-    decoder = msgspec.json.Decoder(_Line)
     finder = ImageFinder(dataset)
     seen: dict[int, int] = {}
-    rows: list[_Detection] = []
-    images: list[int] = []
-    numbers: list[int] = []
+    rows: list[SavedDetection] = []
+    counts: list[int] = []
+    failed = 0
     for number, text in enumerate(content.splitlines(), 1):
         if not text.strip():
             continue
-        try:
-            line = decoder.decode(text)
-        except msgspec.DecodeError as error:
-            raise DataError(f"{path}: line {number}", f"not a detection line ({error})", "write it again") from error
-        image = finder.by_path(line.image, f"{path}: line {number}")
+        place = f"{path}: {LINE.format(number)}"
+        record = decode_record(text, place)
+        image = finder.by_path(record.image, place)
         if image in seen:
-            fact = f"image {line.image!r} was already on line {seen[image]}"
-            raise DataError(f"{path}: line {number}", fact, "keep one line an image")
+            raise DataError(place, f"image {record.image!r} was already on line {seen[image]}", "keep one of the two")
         seen[image] = number
-        rows += line.detections
-        images += [image] * len(line.detections)
-        numbers += [number] * len(line.detections)
-    return _classed(rows, images, numbers, path, dataset)
+        rows += record.detections or []
+        counts.append(len(record.detections or []))
+        failed += record.detections is None
+    images, numbers = (np.repeat(np.array(list(part), np.int64), counts) for part in (seen, seen.values()))
+    loaded = _classed(rows, images, numbers, path, dataset)
+    lost = f"{failed} photos could not be read when detecting; their objects count as missed"
+    return loaded._replace(notes=(*loaded.notes, lost)) if failed else loaded
 
 
-def _classed(
-    rows: Sequence[_Detection], images: Sequence[int], numbers: Sequence[int], path: Path, dataset: Dataset
-) -> Loaded:
+def _classed(rows: Sequence[SavedDetection], images: Ints, numbers: Ints, path: Path, dataset: Dataset) -> Loaded:
     """Bring class names to positions; detections of classes that the data set does not have are left out, and said."""
     names = sorted({row.name for row in rows})
     mapped = class_map(names, dataset.categories, place=str(path))
     position = dict(zip(names, mapped.tolist(), strict=True))
-    category = np.fromiter((position[row.name] for row in rows), np.int64, len(rows))
-    boxes = np.array([row.box for row in rows], np.float64).reshape(-1, 4)
-    boxes[:, 2:] -= boxes[:, :2]
-    score = np.fromiter((row.score for row in rows), np.float64, len(rows))
-    found = Predictions(boxes, np.array(images, np.int64), category, score)
-    found = _checked(found, path, LINE, np.array(numbers, np.int64))
+    category = np.array([position[row.name] for row in rows], np.int64)
+    boxes = xyxy_to_xywh(np.array([row.box for row in rows], np.float64).reshape(-1, 4))
+    score = np.array([row.score for row in rows], np.float64)
+    found = _checked(Predictions(boxes, images, category, score), path, LINE, numbers)
     return Loaded(found.take(category >= 0), unmatched(names, category, dataset.categories))
 
 
-def _positions(ids: Iterable[int | str], known: Mapping[Any, int], path: Path, record: str, key: str) -> Ints:
-    """Give the position of each id.
+def _positions(rows: Sequence[_Result], key: str, known: Mapping[Any, int], path: Path) -> Ints:
+    """Give the position of the id that each result has under `key`.
 
     Raises:
         DataError: an id is unknown; the first one is named with its record, and how many there are.
     """
-    listed = list(ids)
-    positions = np.fromiter((known.get(value, -1) for value in listed), np.int64, len(listed))
+    positions = np.fromiter(map(known.get, map(attrgetter(key), rows), repeat(-1)), np.int64, len(rows))
     unknown = np.flatnonzero(positions < 0)
     if len(unknown):
         first = int(unknown[0])
         more = f" (and {len(unknown) - 1} more such detections)" if len(unknown) > 1 else ""
-        fact = f"{key} {listed[first]!r} is not in the data set{more}"
-        raise DataError(f"{path}: {record.format(first + 1)}", fact, "evaluate on the data set and split they are of")
+        fact = f"{key} {getattr(rows[first], key)!r} is not in the data set{more}"
+        raise DataError(f"{path}: {COCO_RECORD.format(first + 1)}", fact, "evaluate on the data set and split it is of")
     return positions
 
 
