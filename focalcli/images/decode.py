@@ -25,6 +25,7 @@ from PIL import (
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -156,7 +157,7 @@ def check_pixels(size: tuple[int, int], place: str, max_pixels: int) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "not a photo in a known format"
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from focalcli.config import ModelConfig
+from focalcli.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,28 @@ class RawDetections:
     scores: npt.NDArray[np.float32]
     classes: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
+
+    def check(self, place: str, num_images: int, num_classes: int) -> "RawDetections":
+        """Give these detections back if they are what the class says: a model file may hold anything.
+
+        Raises:
+            DataError: naming `place`, the model.
+        """
+        rows, slots = self.scores.shape if self.scores.ndim == 2 else (-1, 0)
+        valid = np.arange(slots) < self.counts[:, None] if self.counts.shape == (rows,) else np.zeros(0, bool)
+        shapes_fit = (
+            rows == num_images
+            and self.boxes.shape == (rows, slots, 4)
+            and self.classes.shape == valid.shape == (rows, slots)
+            and not (self.counts > slots).any()
+        )
+        if not shapes_fit:
+            raise DataError(place, "its outputs do not have the shapes of detections", "export it again")
+        if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
+            raise DataError(place, "its answer holds values that are not finite", "train or export it again")
+        if ((self.classes < 0) | (self.classes >= num_classes))[valid].any():
+            raise DataError(place, f"it names classes outside its own {num_classes}", "export it again")
+        return self
 
 
 class Runtime(Protocol):

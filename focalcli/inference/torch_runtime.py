@@ -1,0 +1,46 @@
+"""Runs a checkpoint with torch, on a GPU or on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from focalcli.checkpoint import load_model
+from focalcli.config import ModelConfig
+from focalcli.detection.devices import pick_device, pick_precision
+from focalcli.detection.postprocess import detect
+from focalcli.detection.retinanet import RetinaNet
+from focalcli.inference.detections import RawDetections
+
+
+class TorchRuntime:
+    """A network on its device, in the precision the device is good at."""
+
+    def __init__(self, model: RetinaNet, *, device: str = "auto", precision: str = "auto", place: str = "model"):
+        """Move the network to `device` (auto, cpu, cuda, cuda:1, mps); `place` names it in errors."""
+        self.config: ModelConfig = model.config
+        self._place = place
+        self._device = pick_device(device)
+        self._dtype = pick_precision(precision, self._device)
+        self._model = model.to(self._device).eval()
+
+    @classmethod
+    def open(cls, path: Path, *, device: str = "auto", precision: str = "auto") -> "TorchRuntime":
+        """Load a checkpoint. Raises as `focalcli.checkpoint.load_model` and `pick_device` do."""
+        return cls(load_model(path), device=device, precision=precision, place=str(path))
+
+    def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
+        """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""
+        size = (images.shape[2], images.shape[3])
+        with torch.inference_mode(), self._autocast():
+            batch = torch.from_numpy(images).to(self._device, non_blocking=True)
+            outputs = self._model(batch)
+        with torch.inference_mode():
+            found = detect(outputs, self._model.anchors(size, self._device), size, self.config.postprocess)
+            boxes, scores, classes, counts = (part.cpu().numpy() for part in found)
+        return RawDetections(boxes, scores, classes, counts).check(self._place, len(images), self.config.num_classes)
+
+    def _autocast(self) -> torch.autocast:
+        lower = self._dtype != torch.float32
+        return torch.autocast(self._device.type, dtype=self._dtype if lower else None, enabled=lower)

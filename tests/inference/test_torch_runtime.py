@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from focalcli.checkpoint import save_model
+from focalcli.config import AnchorConfig, ClassInfo, FitConfig, ModelConfig, PostprocessConfig
+from focalcli.detection.retinanet import RetinaNet, build_retinanet
+from focalcli.errors import DataError, InputNotFound
+from focalcli.inference.detections import RawDetections
+from focalcli.inference.detector import Detector
+from focalcli.inference.open import open_runtime
+from focalcli.inference.torch_runtime import TorchRuntime
+
+CONFIG = ModelConfig(
+    classes=(ClassInfo("a", 1), ClassInfo("b", 5)),
+    backbone="tf_efficientnet_lite0",
+    pyramid_channels=16,
+    head_channels=16,
+    head_convs=1,
+    anchors=AnchorConfig(sizes=(16.0, 32.0, 64.0, 128.0, 256.0)),
+    fit=FitConfig(min_size=64, max_size=96),
+    postprocess=PostprocessConfig(score_threshold=0.0, max_detections=20),
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> RetinaNet:
+    torch.manual_seed(0)
+    model = build_retinanet(CONFIG)
+    for head in (model.head["classification_head"].cls_logits, model.head["regression_head"].bbox_reg):
+        torch.nn.init.normal_(head.weight, std=0.5)
+    return model.eval()
+
+
+def photos(count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (64 + 8 * (i % 3), 80, 3)).astype(np.uint8) for i in range(count)]
+
+
+def assert_same(one: RawDetections, other: RawDetections) -> None:
+    for name in ("boxes", "scores", "classes", "counts"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_detections_are_padded_descending_and_inside(model: RetinaNet) -> None:
+    found = TorchRuntime(model).run(np.zeros((2, 3, 64, 96), np.uint8))
+    assert found.boxes.shape == (2, 20, 4) and found.boxes.dtype == np.float32
+    assert found.counts.dtype == found.classes.dtype == np.int64
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    assert (found.boxes >= 0).all() and (found.boxes <= [96, 64, 96, 64]).all()
+
+
+def test_nothing_above_the_threshold_is_nothing(model: RetinaNet) -> None:
+    post = PostprocessConfig(score_threshold=1.0)
+    runtime = TorchRuntime(model)
+    runtime.config = ModelConfig(classes=CONFIG.classes, fit=CONFIG.fit, postprocess=post)
+    assert runtime.run(np.zeros((1, 3, 64, 96), np.uint8)).counts.tolist() == [0]
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_memory_order_of_the_batch_changes_nothing(model: RetinaNet, precision: str) -> None:
+    runtime = TorchRuntime(model, precision=precision)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3)).astype(np.uint8).transpose(0, 3, 1, 2)
+    assert_same(runtime.run(images), runtime.run(np.ascontiguousarray(images)))
+
+
+def test_batches_give_what_singles_give(model: RetinaNet) -> None:
+    runtime = TorchRuntime(model, device="cpu")
+    singles = list(Detector(runtime, batch=1).detect(photos(7)))
+    for one, other in zip(singles, Detector(runtime, batch=4).detect(photos(7)), strict=True):
+        np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
+def test_a_checkpoint_is_opened_by_its_content(model: RetinaNet, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"  # the name says nothing
+    save_model(path, model.state_dict(), CONFIG)
+    runtime = open_runtime(path, device="cpu", precision="fp32")
+    assert runtime.config == CONFIG
+    images = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96)).astype(np.uint8)
+    assert_same(runtime.run(images), TorchRuntime(model, device="cpu", precision="fp32").run(images))
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (b"", "neither a focalcli checkpoint nor an ONNX model"),
+        (b"hello, this is text", "neither a focalcli checkpoint nor an ONNX model"),
+        (b"PK\x03\x04" + b"\0" * 20, "a pickled PyTorch file, which can run code when it is read"),
+        (b"\x10\0\0\0\0\0\0\0{}              ", "not a focalcli model"),
+        (b"\xff\xff\0\0\0\0\0\0{", "not a safetensors file"),
+    ],
+)
+def test_what_is_not_a_model_is_refused(content: bytes, fact: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"m\.safetensors: ") as caught:
+        open_runtime(path)
+    assert fact in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_model_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(InputNotFound, match="no such model file"):
+        open_runtime(tmp_path / "none.safetensors")
