@@ -78,8 +78,9 @@ def _open_session(path: Path, provider: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong becomes one line of ours
     options.intra_op_num_threads = available_cores()
+    # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
-        # From bytes, not by path: without a path, ONNX Runtime cannot open any other file that the model names.
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider])
     except FileNotFoundError as error:
         raise InputNotFound(path, "no such model file", _REMEDY) from error

@@ -131,13 +131,13 @@ def test_a_damaged_configuration_is_refused(config: str, tmp_path: Path) -> None
 def test_weights_in_another_file_are_refused(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # even where the named file could be found
     model = constant_model()
-    (tmp_path / "w.bin").write_bytes(np.float32([1 / 255]).tobytes())
-    weights = next(tensor for tensor in model.graph.initializer if tensor.name == "scale")
-    weights.ClearField("raw_data")
-    weights.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", "0"), ("length", "4")):
-        entry = weights.external_data.add()
-        entry.key, entry.value = key, value
+    (tmp_path / "w.bin").write_bytes(np.ones(1000, np.float32).tobytes())
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1000], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "4000")):
+        weights.external_data.add(key=key, value=value)
+    model.graph.initializer.append(weights)
+    model.graph.node.append(helper.make_node("ReduceSum", ["w"], ["sum"]))
+    model.graph.output.append(helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1]))
     with pytest.raises(DataError, match="keeps its weights in another file"):
         OnnxRuntime(written(model, tmp_path))
 
