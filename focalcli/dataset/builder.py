@@ -246,16 +246,18 @@ class DatasetBuilder:
         size = sizes[rows.image] if len(sizes) else np.zeros((len(rows.image), 2))
         scale = np.where(rows.fractions[:, None], np.hstack([size, size]), 1.0)
         known = np.asarray((size > 0).all(axis=1))
-        fixed = repair(rows.xyxy * scale, np.where(known[:, None], size, np.inf))
-        rows.xyxy = fixed.xyxy
-        lost = np.isnan(rows.area) | fixed.clipped
-        rows.area = np.where(lost, (fixed.xyxy[:, 2:] - fixed.xyxy[:, :2]).prod(axis=1), rows.area)
+        source = rows.xyxy * scale
+        fixed = repair(source, np.where(known[:, None], size, np.inf))
+        kept = (fixed.clipped | fixed.rounded) & ~fixed.swapped & (self.options.bad_boxes == "keep")
+        rows.xyxy = np.where(kept[:, None], source, fixed.xyxy)
+        lost = np.isnan(rows.area) | (fixed.clipped & ~kept)
+        rows.area = np.where(lost, (rows.xyxy[:, 2:] - rows.xyxy[:, :2]).prod(axis=1), rows.area)
         for code, mask, fact in (
             ("E006", fixed.infinite, "a coordinate is not a finite number"),
             ("E007", fixed.swapped, "the corners are inverted, swapped"),
             ("E008", fixed.empty, "the box has no area within the photo, dropped"),
             ("W101", fixed.clipped, "the box sticks out of the photo, " + self._out_of_bounds()),
-            ("I201", fixed.rounded, "the box sticks out of the photo by a rounding, clipped"),
+            ("I201", fixed.rounded, f"the box sticks out of the photo by a rounding, {self._rounded()}"),
         ):
             self._report(code, rows, np.flatnonzero(mask), fact)
         drop = fixed.infinite | fixed.empty
@@ -264,7 +266,10 @@ class DatasetBuilder:
         return np.asarray(~drop)
 
     def _out_of_bounds(self) -> str:
-        return "dropped" if self.options.bad_boxes == "drop" else "clipped"
+        return "dropped" if self.options.bad_boxes == "drop" else self._rounded()
+
+    def _rounded(self) -> str:
+        return "kept" if self.options.bad_boxes == "keep" else "clipped"
 
     def _report(self, code: str, rows: Chunk, found: Ints, fact: str) -> None:
         if len(found):

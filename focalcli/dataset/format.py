@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from focalcli.dataset.source import Source
 
 VocCoords = Literal["auto", "one-based", "zero-based"]
-BadBoxes = Literal["clip", "drop", "error"]
+BadBoxes = Literal["clip", "drop", "error", "keep"]
 
 
 class Confidence(IntEnum):
@@ -59,7 +59,8 @@ class FormatInfo:
 class ReadOptions:
     """How to read: the same for all formats; each takes what concerns it.
 
-    `images`: folders with the photos, also declared as roots. `split`: the one wanted, None for all. `lenient`: keep
+    `images`: folders with the photos, also declared as roots. `split`: the one wanted, None for all. `bad_boxes`:
+    `keep` leaves boxes as far out of their photo as the file has them, as pycocotools measures them. `lenient`: keep
     going after fatal findings and only report them (`validate`).
     """
 
