@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Write a small synthetic data set to try things on.
 
-    A bay from above with many buoys, some boats and a whale now and then, partly hidden, in COCO format with the
+    A bay from above with many buoys, some boats and an orca now and then, partly hidden, in COCO format with the
     splits train, val and test. It prints the folder.
 
     Example: focalcli demo bay

@@ -1,4 +1,4 @@
-"""Synthetic photos to try things on: a bay seen from a drone, with many buoys, some boats and the odd whale.
+"""Synthetic photos to try things on: a bay seen from a drone, with many buoys, some boats and the odd orca.
 
 It looks like the problem focal loss was made for: large textured backgrounds, few small objects, partly hidden, of
 very unequal classes, and photos with none. A photo depends on (seed, split, index) and the names in it alone.
@@ -19,9 +19,9 @@ from focalcli.images.synthetic_sprites import Draw, Sprite
 
 # Share of all objects; the smallest and largest radius in pixels; how it is drawn.
 CLASSES: dict[str, tuple[float, tuple[float, float], Draw]] = {
-    "buoy": (0.80, (7.5, 13), sprites.buoy),
+    "buoy": (0.79, (7.5, 13), sprites.buoy),
     "boat": (0.16, (16, 30), sprites.boat),
-    "whale": (0.04, (22, 31), sprites.whale),
+    "orca": (0.05, (22, 31), sprites.orca),
 }
 DECOYS: tuple[tuple[Draw, tuple[float, float]], ...] = (
     (sprites.jellyfish, (6, 14)),
@@ -64,7 +64,7 @@ def deal(seed: int, split: int, num_images: int, *, size: int = 320) -> list[tup
     """Give the names of the objects of each photo of a split: some have none, and each class has its share in all."""
     rng = _generator(seed, split)
     crowd = size * size * 0.8 / REFERENCE_AREA
-    counts = 1 + rng.poisson(2.4 * crowd, num_images)
+    counts = 1 + rng.poisson(3.2 * crowd, num_images)
     counts[rng.permutation(num_images)[: round(EMPTY_SHARE * num_images)]] = 0
     total = int(counts.sum())
     rare = {name: max(round(share * total), 1) for name, (share, _, _) in CLASSES.items() if name != "buoy"}

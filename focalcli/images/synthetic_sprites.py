@@ -100,24 +100,24 @@ def boat(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -
     return brush.sprite("boat", centre, shadow=0.45)
 
 
-def whale(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -> Sprite:
-    """Draw a whale at the surface: a dark body, two flippers, flukes, the light back and the blowhole."""
-    skin = _vary(rng, (48, 58, 76), 8)
+def orca(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -> Sprite:
+    """Draw an orca at the surface: a black body, two flippers, flukes, white eye patches and a grey saddle."""
+    skin = _vary(rng, (32, 36, 48), 8)
     brush = Brush(rng, radius)
     bend = rng.uniform(-0.12, 0.12)
     for side in (-1.0, 1.0):
         brush.polygon([(0.4, side * 0.2), (0.22, side * 0.62), (0.02, side * 0.66), (0.16, side * 0.2)], skin)
-        brush.polygon(
-            [(-0.72, bend), (-0.86, bend + side * 0.36), (-1.0, bend + side * 0.42), (-0.92, bend)], _darker(skin, 0.85)
-        )
+        brush.polygon([(-0.72, bend), (-0.86, bend + side * 0.36), (-1.0, bend + side * 0.42), (-0.92, bend)], skin)
     x = np.linspace(-0.85, 1, 24)
     width = 0.33 * np.sqrt(np.clip(1 - ((x - 0.25) / 0.75) ** 2, 0, 1))
     width = np.where(x < 0.25, np.maximum(0.06, 0.33 * ((x + 0.85) / 1.1) ** 0.8), width)
     middle = bend * np.clip(-x / 0.85, 0, 1)
     brush.polygon(_outline(x, middle - width, middle + width), skin)
-    brush.polygon(_outline(x, middle - 0.55 * width, middle + 0.25 * width), _darker(skin, 1.35))
-    brush.ellipse((0.55, -0.02), (0.07, 0.07), (222, 232, 236))
-    return brush.sprite("whale", centre, shadow=0.3)
+    brush.polygon(_outline(x, middle - 0.55 * width, middle + 0.25 * width), _darker(skin, 1.6))
+    for side in (-1.0, 1.0):
+        brush.ellipse((0.6, side * 0.16), (0.16, 0.07), (240, 244, 246))
+    brush.ellipse((-0.12, 0), (0.14, 0.16), (150, 156, 166))
+    return brush.sprite("orca", centre, shadow=0.3)
 
 
 def jellyfish(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -> Sprite:
@@ -130,7 +130,7 @@ def jellyfish(rng: np.random.Generator, radius: float, centre: tuple[float, floa
 
 
 def rock(rng: np.random.Generator, radius: float, centre: tuple[float, float]) -> Sprite:
-    """Draw a dark rock: the colours of a whale, without its shape."""
+    """Draw a dark rock: the colours of an orca, without its shape."""
     angles = np.linspace(0, 2 * np.pi, 11, endpoint=False)
     rim = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(0.65, 1, (11, 1)) * (1, rng.uniform(0.6, 1))
     colour = _vary(rng, (98, 92, 84), 8)

@@ -27,7 +27,7 @@ def test_it_prints_the_folder_and_says_what_is_in_it(tmp_path: Path, capsys: pyt
     demo(tmp_path / "bay")
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'bay'}\n"
-    assert "12 photos" in err and "of class whale" in err and f"focalcli train {tmp_path / 'bay'}" in err
+    assert "12 photos" in err and "of class orca" in err and f"focalcli train {tmp_path / 'bay'}" in err
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_it_reads_back_without_findings(tmp_path: Path, split: str) -> None:
     demo(tmp_path / "bay")
     dataset = read_dataset(tmp_path / "bay", split=split)
     assert not dataset.findings
-    assert [category.name for category in dataset.categories] == ["buoy", "boat", "whale"]
+    assert [category.name for category in dataset.categories] == ["buoy", "boat", "orca"]
     assert all(image.path is not None and image.path.is_file() for image in dataset.images)
     assert (dataset.boxes.area > 0).all()
 

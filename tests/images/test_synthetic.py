@@ -47,7 +47,7 @@ def test_no_photos_get_no_objects() -> None:
 
 
 def test_the_same_seed_split_and_index_give_the_same_bytes() -> None:
-    names = ("buoy", "boat", "whale")
+    names = ("buoy", "boat", "orca")
     assert jpeg(paint(compose(5, 1, 2, names))) == jpeg(paint(compose(5, 1, 2, names)))
 
 
@@ -126,7 +126,7 @@ def test_coco_boxes_are_x_y_width_height_with_ids_that_go_on() -> None:
     annotation = written["annotations"][0]
     assert annotation["bbox"] == [x1, y1, x2 - x1, y2 - y1]
     assert (annotation["id"], annotation["image_id"]) == (9, 8)
-    assert [category["name"] for category in written["categories"]] == ["buoy", "boat", "whale"]
+    assert [category["name"] for category in written["categories"]] == ["buoy", "boat", "orca"]
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
