@@ -58,6 +58,9 @@ class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gamma: Annotated[float, Meta(ge=0)] = 2.0
     beta: float = 1.0
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    ohem_examples: Annotated[int, Meta(ge=1)] = 128
+    ohem_nms: Fraction | None = 0.5
+    ohem_balanced: bool = False
     box: Literal["l1", "smooth-l1", "giou", "diou", "ciou"] = "smooth-l1"
     box_beta: Positive = 1 / 9
     box_weight: Annotated[float, Meta(ge=0)] = 1.0

@@ -19,8 +19,8 @@ ORDER = [
     ("evaluation",),
     ("inference",),
     ("checkpoint",),
-    ("dataset",),
-    ("images", "detection", "losses"),
+    ("dataset", "losses"),
+    ("images", "detection"),
     ("config", "train_config", "files"),
     ("errors", "__init__"),
 ]

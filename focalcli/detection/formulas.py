@@ -14,9 +14,6 @@ from torch.nn import functional as F
 
 from focalcli.config import LossConfig
 
-BACKGROUND = -1
-IGNORED = -2
-
 
 class Hardness(NamedTuple):
     """The constants of H(z) = F(slope z + shift) / slope, F(z) = sigmoid(z)^exponent softplus(z)."""

@@ -6,22 +6,28 @@ import torch
 from torch import Tensor
 
 from focalcli.config import LossConfig
-from focalcli.detection.formulas import BACKGROUND, IGNORED
+from focalcli.detection.ohem import hard_examples
 from focalcli.detection.one_pass import OnePassLoss
+from focalcli.detection.targets import BACKGROUND, IGNORED
 from focalcli.errors import ConfigError, DataError
 
 __all__ = ["BACKGROUND", "IGNORED", "check_loss", "check_targets", "classification_loss"]
 
 
 def classification_loss(
-    logits: Sequence[Tensor], targets: Tensor, config: LossConfig, quality: Tensor | None = None
+    logits: Sequence[Tensor],
+    targets: Tensor,
+    config: LossConfig,
+    quality: Tensor | None = None,
+    anchors: Tensor | None = None,
 ) -> Tensor:
     """Give the sum of the loss over all anchors and classes, a scalar in float32 (float64 for such logits).
 
     logits: one tensor (N, R_l, C) a level, any float dtype, the arithmetic is in float32; targets (N, R) int64 over
     all levels: a class index, `BACKGROUND` or `IGNORED`; quality (N, R) in [0, 1], the overlap of the predicted box
-    with its object, where `config.kind` is quality-focal or varifocal (1 where None). NaN and infinity come through.
-    Divide by the number of anchors with an object in the whole optimiser step.
+    with its object, where `config.kind` is quality-focal or varifocal (1 where None); anchors (R, 4) xyxy pixels let
+    ohem suppress neighbours of a hard example. NaN and infinity come through. Divide by the number of anchors with an
+    object in the whole optimiser step.
 
     Raises:
         ConfigError: `config` contradicts itself.
@@ -29,6 +35,8 @@ def classification_loss(
     """
     check_loss(config)
     check_targets(targets, logits[0].shape[-1])
+    if config.kind == "ohem":
+        targets = hard_examples(logits, targets, anchors, config)
     with torch.autocast(targets.device.type, enabled=False):
         loss: Tensor = OnePassLoss.apply(config, targets, quality, *logits)
     return loss

@@ -14,7 +14,8 @@ from torch.autograd.function import once_differentiable
 
 from focalcli.config import LossConfig
 from focalcli.detection.focal_blocks import background_in_blocks, empty_like
-from focalcli.detection.formulas import BACKGROUND, Hardness, anchor_losses, hardness, weights
+from focalcli.detection.formulas import Hardness, anchor_losses, hardness, weights
+from focalcli.detection.targets import BACKGROUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class OnePassLoss(torch.autograd.Function):
         return total if logits[0].dtype == torch.float64 else total.float()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Give the gradient of every level, in its own dtype and layout."""
         targets, quality, *logits = ctx.saved_tensors
