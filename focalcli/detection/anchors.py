@@ -11,11 +11,13 @@ STRIDES = (8, 16, 32, 64, 128)  # of P3 to P7
 def level_sizes(image_size: tuple[int, int]) -> list[tuple[int, int]]:
     """Give height and width in cells of P3 to P7 for a network input of `image_size`.
 
-    Each level halves the one before, rounding up, as 3 x 3 convolutions of stride 2 with padding 1 do. No number here
-    is negative: ONNX divides towards zero where Python divides down.
+    Each level halves the one before, rounding up, as 3 x 3 convolutions of stride 2 with padding 1 do.
     """
     height, width = image_size
-    return [((height + stride - 1) // stride, (width + stride - 1) // stride) for stride in STRIDES]
+    sizes = []
+    for stride in STRIDES:
+        sizes.append((-(-height // stride), -(-width // stride)))
+    return sizes
 
 
 def cell_anchors(size: float, config: AnchorConfig) -> Tensor:

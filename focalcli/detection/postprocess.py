@@ -41,7 +41,7 @@ def candidates(outputs: HeadOutputs, anchors: list[Tensor], *, per_level: int, t
         num_classes = level_logits.shape[-1]
         flat = level_logits.float().flatten(1)
         best, place = flat.topk(min(per_level, flat.shape[1]), dim=1)
-        anchor = torch.div(place, num_classes, rounding_mode="trunc")  # "floor" goes through float32 in ONNX
+        anchor = torch.div(place, num_classes, rounding_mode="floor")
         deltas = level_deltas.float().gather(1, anchor[..., None].expand(-1, -1, 4))
         boxes.append(decode(deltas, level_anchors[anchor]))
         logits.append(best)
