@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from focalcli.cli.console import colored, say
-from focalcli.errors import UsageError
+from focalcli.cli.console import colored, detail, say
+from focalcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
@@ -56,19 +56,40 @@ def evaluate(
 
     Example: focalcli evaluate bay --split test --predictions found.jsonl
     """
-    from focalcli.dataset.read import read_dataset
     from focalcli.evaluation.coco import evaluate as measure
     from focalcli.evaluation.predictions_file import write_predictions
     from focalcli.evaluation.reference import evaluate_with_pycocotools
     from focalcli.evaluation.settings import parse_settings
 
     settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
-    dataset = read_dataset(data, images=images, split=split)
+    dataset = annotated(data, images=images, split=split)
     found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels)
     if predictions_out is not None:
         write_predictions(predictions_out, dataset, found)
     run = measure if engine == "focalcli" else evaluate_with_pycocotools
     show(run(dataset, found, settings), "json" if json else format, output)
+
+
+def annotated(data: Path, *, images: Path | None, split: str | None) -> "Dataset":
+    """Read the data set to measure on, its boxes as they are in the file; say what was found and what is missing.
+
+    Raises:
+        DataError: it holds no image or no class.
+    """
+    from focalcli.dataset.format import ReadOptions
+    from focalcli.dataset.read import read_dataset
+
+    dataset = read_dataset(data, images=images, split=split, options=ReadOptions(bad_boxes="keep"))
+    for finding in dataset.findings:
+        (detail if finding.severity == "info" or finding.code == "W108" else say)(str(finding))
+    if not dataset.images or not dataset.categories:
+        raise DataError(data, f"holds no {'class' if dataset.images else 'image'}", "nothing can be measured on it")
+    if not len(dataset.boxes):
+        say(f"{data}: no object is annotated, so nothing can be measured")
+    unseen = sum(not image.labelled for image in dataset.images)
+    if unseen:
+        say(f"{data}: {unseen} photos without labels count as photos without objects")
+    return dataset
 
 
 def detections(

@@ -11,7 +11,7 @@ from focalcli.inference.detections import Detections
 
 
 class Evaluator:
-    """Streams detections of a data set into numbers; 48 bytes a detection are all that it holds.
+    """Streams detections of a data set into numbers; 56 bytes a detection are all it holds.
 
     Classes of the detections are positions in `dataset.categories`; `names.class_map` translates a model's.
     """

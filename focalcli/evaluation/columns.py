@@ -18,6 +18,8 @@ Bools = npt.NDArray[np.bool_]
 
 # Regions a detector may fill as it likes: matched any number of times, never counted.
 REGION_FLAGS = Flag.CROWD | Flag.IGNORE | Flag.GROUP
+# COCOeval overwrites `ignore` by `iscrowd`, so in COCO's own files nothing else makes a region.
+COCO_REGION_FLAGS = Flag.CROWD
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,13 @@ class Predictions:
 def truth_of(dataset: Dataset) -> Truth:
     """Give the objects of a data set; crowds, ignore regions and groups become regions."""
     boxes = dataset.boxes
+    flags = COCO_REGION_FLAGS if dataset.format == "coco" else REGION_FLAGS
     return Truth(
         xywh=xyxy_to_xywh(boxes.xyxy),
         image=boxes.image,
         category=boxes.category,
         area=boxes.area,
-        region=(boxes.flags & int(REGION_FLAGS)) != 0,
+        region=(boxes.flags & int(flags)) != 0,
         image_order=_image_order(dataset),
         num_categories=len(dataset.categories),
     )

@@ -23,17 +23,13 @@ class ImageFinder:
         self._names = {name: index for index, name in enumerate(names) if count[name] == 1}
         self._many = {name for name in names if count[name] > 1}
 
-    def by_id(self) -> dict[int | str, int]:
-        """Give positions by source id, and for data sets without ids by key, file name and stem, as others write it."""
-        stems = Counter(PurePosixPath(name).stem for name in self._names)
+    def by_id(self) -> dict[Any, int]:
+        """Give positions by source id; where the data set has none, by path, file name and stem, as others write it."""
+        if self._ids:
+            return self._ids
         by_stem = {PurePosixPath(name).stem: index for name, index in self._names.items()}
-        found: dict[Any, int] = {}
-        for stem, index in by_stem.items():
-            if stems[stem] == 1:
-                found[int(stem) if stem.isdecimal() else stem] = index
-        for names in (self._names, self._paths, self._ids):
-            found.update(names)
-        return found
+        numbers = {int(stem): index for stem, index in by_stem.items() if stem.isdecimal()}
+        return {**by_stem, **numbers, **self._names, **self._paths}
 
     def by_path(self, path: str, place: str) -> int:
         """Give the position of the image of this path, key or file name.
