@@ -26,6 +26,9 @@ VERBS: dict[str, Verb] = {
     "schema": Verb(
         "focalcli.cli.schema:schema", "Shell", "Print the JSON Schema of a file or stream, for editors and scripts."
     ),
+    "completions": Verb(
+        "focalcli.cli.completions:completions", "Shell", "Print the script that teaches a shell to complete focalcli."
+    ),
 }
 
 

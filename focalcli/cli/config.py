@@ -81,7 +81,8 @@ def _value(parameter: Any, given: Any) -> Any:
 
 
 def _toml(rows: list[Row], *, origin: bool) -> str:
-    lines, table = [], ""
+    lines: list[str] = []
+    table = ""
     for verb, key, value, where in rows:
         if verb != table:
             lines += ["", f"[{verb}]"] if lines else [f"[{verb}]"]

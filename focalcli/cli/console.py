@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
@@ -25,6 +25,8 @@ def run(arguments: list[str]) -> int:
     _common = Common(debug="--debug" in arguments, error_format="json" if _wants_json(arguments) else "text")
     with _sigterm_raises():
         try:
+            if arguments[:1] == ["__complete"]:
+                return _complete(arguments[1:])
             words, _common = split(arguments, os.environ)
             code = _dispatch(words)
             sys.stdout.flush()
@@ -136,6 +138,15 @@ def _run_verb(verb: str, words: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.Exit as leaving:
         return leaving.exit_code
+
+
+def _complete(words: list[str]) -> int:
+    """Answer a Tab press; whatever goes wrong, a shell at its prompt must not show it."""
+    from focalcli.cli.complete import answer
+
+    with suppress(Exception):
+        print(answer(int(words[0]), words[1:]))
+    return 0
 
 
 def _fail(error: BaseException) -> int:

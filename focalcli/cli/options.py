@@ -137,4 +137,5 @@ def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
     name = {Literal: "choice", tuple: "list"}.get(get_origin(kind.base)) or _NAMES[kind.base][1]
     parse.__name__ = name + (" or none" if kind.optional else "")
     parse.__dict__["annotation"] = annotation  # for the JSON Schema
+    parse.__dict__["choices"] = get_args(kind.base) if name == "choice" else ()  # for Tab
     return parse
