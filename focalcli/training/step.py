@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from focalcli.config import LossConfig
-from focalcli.detection.box_losses import box_loss
-from focalcli.detection.losses import classification_loss
+from focalcli.detection.box_losses import box_loss, predicted_quality
+from focalcli.detection.losses import SOFT_KINDS, classification_loss
 from focalcli.detection.retinanet import HeadOutputs, RetinaNet
 from focalcli.detection.targets import Objects, Targets, build_targets
 from focalcli.training.samples import Batch
@@ -37,8 +37,9 @@ class StepLosses:
 
 def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig) -> Tensor:
     """Give classification and box loss (2,) of a batch as sums, not yet divided by the positives."""
-    classification = classification_loss(outputs.logits, targets.classes, config)
     deltas = torch.cat(outputs.deltas, 1).flatten(0, 1)[targets.positives].float()
+    quality = predicted_quality(deltas, targets) if config.kind in SOFT_KINDS else None
+    classification = classification_loss(outputs.logits, targets.classes, config, quality)
     box = box_loss(deltas, targets.deltas, targets.anchors, targets.boxes, config) * config.box_weight
     return torch.stack([classification, box])
 

@@ -1,0 +1,121 @@
+"""`focalcli train`: from annotated photos to weights."""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from focalcli.cli.console import say, shows_progress, terminal
+from focalcli.cli.failures import Terminated
+from focalcli.errors import Preempted
+from focalcli.train_config import TrainConfig
+
+_PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
+
+
+def train(
+    config: TrainConfig,
+    data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of the run. [default: runs/train-N]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, or the newest.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in --output.")] = False,
+    preemptible: Annotated[bool, typer.Option("--preemptible", help="Exit with 75 when stopped by SIGTERM.")] = False,
+) -> None:
+    """Train a detector on annotated photos.
+
+    Writes RUN/best.safetensors, which `focalcli detect`, `evaluate` and `export` find by themselves. The run's folder
+    is the only thing printed to stdout.
+
+    Example: focalcli train bay --epochs 20 -o runs/bay
+    """
+    from focalcli.training.run import run_training
+    from focalcli.training.signals import StopRequest
+
+    with StopRequest() as stop, _Progress() as progress:
+        outcome = run_training(
+            config,
+            data,
+            output=output,
+            overwrite=overwrite,
+            resume=resume,
+            stopping=stop,
+            listeners=(progress.show,),
+            say=say,
+        )
+    if not outcome.finished:
+        say(f"stopped; go on with: focalcli train {data} --resume -o {outcome.folder.path}")
+        if stop.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if preemptible:
+            raise Preempted(outcome.folder.path, "stopped and saved", "the same command with --resume goes on")
+        raise Terminated
+    if outcome.best_ap is not None:
+        say(f"best validation AP {outcome.best_ap:.3f}")
+    print(outcome.folder.path)
+    sys.stdout.flush()
+
+
+class _Progress:
+    """Shows a bar on a terminal, else a line every few seconds, and a line for each evaluation."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._last = 0.0
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, record: dict[str, Any]) -> None:
+        """Show one record of the journal."""
+        if record["kind"] == "evaluation":
+            values = "  ".join(f"{name} {record[name]:.3f}" for name in ("AP", "AP50", "AP75") if name in record)
+            self._print(f"epoch {record['epoch']}: {values}")
+        elif shows_progress():
+            self._move(record)
+        else:
+            self._line(record)
+
+    def _print(self, text: str) -> None:
+        printer: Callable[[str], None] = self._bar.console.print if self._bar is not None else say
+        printer(text)
+
+    def _move(self, record: dict[str, Any]) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._bar is None:
+            columns = (
+                TextColumn("training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+            )
+            self._bar = Progress(*columns, console=terminal())
+            self._task = self._bar.add_task("", total=record["steps"])
+            self._bar.start()
+        self._bar.update(self._task, completed=record["step"], description=_summary(record))
+
+    def _line(self, record: dict[str, Any]) -> None:
+        import time
+
+        now = time.monotonic()
+        if now - self._last >= _PLAIN_SECONDS or record["step"] == record["steps"]:
+            self._last = now
+            say(f"step {record['step']}/{record['steps']}  {_summary(record)}")
+
+
+def _summary(record: dict[str, Any]) -> str:
+    return (
+        f"loss {record['loss']:.3f} (class {record['classification_loss']:.3f}, box {record['box_loss']:.3f})  "
+        f"{record['images_per_second']:.1f} images/s"
+    )

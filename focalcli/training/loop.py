@@ -1,0 +1,209 @@
+"""The training, from the first step to the last, readable at one sitting. Steps are the clock."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from focalcli.checkpoint import save_model, save_training_state
+from focalcli.detection.devices import pick_precision
+from focalcli.detection.retinanet import RetinaNet, build_retinanet
+from focalcli.errors import DivergedError
+from focalcli.images.fit import Fit
+from focalcli.training.augment import Augmentation
+from focalcli.training.journal import Journal, Listener
+from focalcli.training.prepare import Plan
+from focalcli.training.run_folder import RunFolder
+from focalcli.training.samples import Batch, BatchPlan, Samples, batches
+from focalcli.training.schedule import averaged, base_lr, build_optimizer, lr_factor, set_lr
+from focalcli.training.step import StepLosses, Stepper
+from focalcli.training.validate import validate
+from focalcli.training.weights import Start, freeze, load_start
+from focalcli.training.world import World
+
+
+@dataclass
+class Training:
+    """A training under way: everything that changes from step to step, and what it is made of."""
+
+    plan: Plan
+    world: World
+    stepper: Stepper
+    average: torch.optim.swa_utils.AveragedModel | None
+    start: Start
+    step: int = 0
+    best: float = -1.0
+
+    @property
+    def model(self) -> RetinaNet:
+        """Give the network that is trained."""
+        return self.stepper.model
+
+    @property
+    def result(self) -> RetinaNet:
+        """Give the network to evaluate and keep: the average, where there is one."""
+        model = self.average.module if self.average else self.model
+        assert isinstance(model, RetinaNet)
+        return model
+
+    def state(self) -> dict[str, Any]:
+        """Give all that resuming needs; samples need no more than the step."""
+        return {
+            "step": self.step,
+            "best": self.best,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
+            "data_fingerprint": self.plan.model.data_fingerprint,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken. Inverse of `state`."""
+        self.step, self.best = state["step"], state["best"]
+        self.model.load_state_dict(state["model"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.scaler.load_state_dict(state["scaler"])
+
+
+def begin(plan: Plan, world: World) -> Training:
+    """Build the network, load its first weights, and set up the optimiser."""
+    config = plan.config
+    torch.manual_seed(config.seed)
+    model = build_retinanet(plan.model)
+    start = load_start(model, config.weights)
+    freeze(model, config.freeze)
+    model.to(world.device).train()
+    stepper = Stepper(
+        model,
+        build_optimizer(model.parameters(), config),
+        world,
+        pick_precision(config.precision, world.device),
+        config.clip_norm,
+    )
+    return Training(plan, world, stepper, averaged(model, config.ema) if config.ema else None, start)
+
+
+def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...], stopping: Callable[[], bool]) -> bool:
+    """Train to the end, or until `stopping` says so; give whether the end was reached.
+
+    Raises:
+        DivergedError: the loss is not finite; the photos of the step are named.
+        DataError, InputNotFound: a photo cannot be read.
+    """
+    plan, world, config = training.plan, training.world, training.plan.config
+    batch_plan = BatchPlan(plan.train, config.batch, config.seed, world, config.accumulate)
+    total = batch_plan.steps * config.epochs
+    journal = Journal(folder.journal, listeners, writes=world.speaks, from_step=training.step)
+    loader = _deliveries(training, batch_plan)
+    while training.step < total:
+        began = time.perf_counter()
+        step_batches = next(loader)
+        waited = time.perf_counter() - began
+        lr = base_lr(config) * lr_factor(training.step, total, config)
+        set_lr(training.stepper.optimizer, lr)
+        done = training.stepper.run(step_batches)
+        _refuse_divergence(training, done, step_batches)
+        if training.average:
+            training.average.update_parameters(training.model)
+        training.step += 1
+        seconds = time.perf_counter() - began
+        journal.write(_step_record(training, done, step_batches, lr=lr, total=total, seconds=seconds, waited=waited))
+        epoch, rest = divmod(training.step, batch_plan.steps)
+        stop = stopping()
+        if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
+            _evaluate_and_keep(training, folder, journal, epoch)
+        elif stop and world.speaks:
+            save_training_state(folder.state, training.state())
+        if stop:
+            return training.step == total
+    return True
+
+
+def _deliveries(training: Training, batch_plan: BatchPlan) -> Iterator[list[Batch]]:
+    """Give the batches of each step from the current one on, prepared ahead across the ends of epochs."""
+    plan, config, world = training.plan, training.plan.config, training.world
+    fit = Fit.of(plan.model)
+    samples = Samples(plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed)
+    keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][training.step :]
+    flat = [batch for step in keys for batch in step]
+    workers = default_workers() if config.workers is None else config.workers
+    stream = batches(samples, flat, workers=workers, pin=world.device.type == "cuda")
+    while True:
+        yield [next(stream) for _ in range(config.accumulate)]
+
+
+def default_workers() -> int:
+    """Give the number of loader processes: a core each up to 8, and 1 where there are two cores or fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if cores <= 2 else min(cores, 8)
+
+
+def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch]) -> None:
+    """End with the names of the photos when the loss of a step is not finite."""
+    if done.gradient_norm == done.gradient_norm and done.total == done.total:
+        return
+    positions = [int(p) for batch in step_batches for p in batch.positions]
+    names = ", ".join(training.plan.train.images[p].key for p in positions[:8])
+    raise DivergedError(
+        f"step {training.step + 1}",
+        f"the loss is not finite (classification {done.classification}, box {done.box}) on {names}",
+        "lower --lr, or look at the boxes of these photos",
+    )
+
+
+def _step_record(
+    training: Training,
+    done: StepLosses,
+    step_batches: list[Batch],
+    *,
+    lr: float,
+    total: int,
+    seconds: float,
+    waited: float,
+) -> dict[str, Any]:
+    num_images = sum(len(batch.images) for batch in step_batches) * training.world.size
+    return {
+        "kind": "step",
+        "step": training.step,
+        "steps": total,
+        "loss": done.total,
+        "classification_loss": done.classification,
+        "box_loss": done.box,
+        "positives": done.positives,
+        "forced": done.forced,
+        "gradient_norm": done.gradient_norm,
+        "lr": lr,
+        "images_per_second": num_images / seconds,
+        "waiting": waited / seconds,
+    }
+
+
+def _evaluate_and_keep(training: Training, folder: RunFolder, journal: Journal, epoch: int) -> None:
+    """Measure on the validation split, keep the weights if they are the best, save the state."""
+    config, plan = training.plan.config, training.plan
+    better = True
+    notes: dict[str, Any] = {"epoch": epoch, "step": training.step}
+    if plan.val is not None:
+        metrics = validate(
+            training.result,
+            plan.val,
+            device=str(training.world.device),
+            precision=config.precision,
+            batch=config.batch,
+        )
+        notes |= {name: value for name, value in metrics.values.items() if value == value}
+        journal.write({"kind": "evaluation", "step": training.step, "epoch": epoch, **metrics.values})
+        better = metrics.ap > training.best
+        training.best = max(metrics.ap, training.best)
+    if not training.world.speaks:
+        return
+    if better:
+        save_model(folder.best, training.result.state_dict(), plan.model, notes)
+    save_training_state(folder.state, training.state())
+    journal.write_table()

@@ -1,0 +1,137 @@
+"""From a configuration and a path to everything a training needs, checked, before anything is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from focalcli.config import AnchorConfig, ClassInfo, FitConfig, LossConfig, ModelConfig, model_config
+from focalcli.dataset.fingerprint import fingerprint
+from focalcli.dataset.read import read_dataset
+from focalcli.dataset.types import Dataset
+from focalcli.errors import ConfigError, DataError, InputNotFound
+from focalcli.train_config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training that can start: its data, its network, its settings. `notes` are worth saying to the user."""
+
+    config: TrainConfig
+    data: Path
+    train: Dataset
+    val: Dataset | None
+    model: ModelConfig
+    notes: tuple[str, ...]
+
+
+def prepare(config: TrainConfig, data: Path) -> Plan:
+    """Read the data sets, choose the splits, resolve the model, and check that all photos are there.
+
+    Raises:
+        InputNotFound, DataError: the data set or its photos.
+        ConfigError: settings that contradict each other.
+    """
+    images = Path(config.images) if config.images else None
+    whole = read_dataset(data, images=images)
+    train_split, val_split = _splits(config, whole)
+    train = read_dataset(data, images=images, split=train_split) if train_split else whole
+    val = _validation(config, data, images, val_split)
+    _check(train, data)
+    model = resolve_model(config, train)
+    notes = [f"{data}: read as {whole.info['read_as']}", _describe("training", train, train_split)]
+    notes.append(_describe("validation", val, val_split) if val else "no validation split: the last weights are kept")
+    notes += [f"{finding.place}: {finding.fact}" for finding in train.findings]
+    return Plan(config, data, train, val, model, tuple(notes))
+
+
+def _splits(config: TrainConfig, dataset: Dataset) -> tuple[str | None, str | None]:
+    """Choose the names of the splits: as told, else `train` and `val` where they exist."""
+    known = dataset.info.get("splits")
+    names = known if isinstance(known, tuple) else dataset.splits
+    train = config.train_split or ("train" if "train" in names else None)
+    if config.val_split:
+        return train, None if config.val_split == "off" else config.val_split
+    usual = next((name for name in ("val", "valid", "validation") if name in names), None)
+    return train, usual if config.train_split in (None, "train") and train else None
+
+
+def _validation(config: TrainConfig, data: Path, images: Path | None, split: str | None) -> Dataset | None:
+    if config.val_data:
+        return read_dataset(Path(config.val_data), split=split)
+    return read_dataset(data, images=images, split=split) if split else None
+
+
+def _check(train: Dataset, data: Path) -> None:
+    """Refuse what could only fail later: no class, no box, or photos that are not there."""
+    if not train.categories:
+        raise DataError(data, "names no class", "training needs at least one")
+    if not len(train.boxes):
+        raise DataError(data, f"no object is annotated in {len(train.images)} photos", "training needs some")
+    for image in train.images:
+        if image.path is None or not image.path.is_file():
+            raise InputNotFound(image.path or image.key, "this photo of the data set is missing", "add --images FOLDER")
+
+
+def resolve_model(config: TrainConfig, train: Dataset) -> ModelConfig:
+    """Give the model's configuration: the preset, changed by what the training was told, for the data set's classes."""
+    classes = tuple(ClassInfo(category.name, category.source_id) for category in train.categories)
+    base = model_config(config.preset, classes)
+    changes: dict[str, Any] = {
+        "fit": _fit(config, base.fit),
+        "anchors": _anchors(config, base.anchors),
+        "loss": _loss(config, base.loss),
+        "data_fingerprint": fingerprint(train),
+    }
+    return model_config(config.preset, classes, **changes)
+
+
+def _fit(config: TrainConfig, base: FitConfig) -> FitConfig:
+    """Change the sizes; a new shorter side alone scales the longer limit with it."""
+    short = config.min_size or base.min_size
+    long = config.max_size or round(base.max_size * short / base.min_size)
+    if long < short:
+        raise ConfigError("--max-size", f"{long} is below --min-size {short}", "the longer side cannot be the shorter")
+    return msgspec.structs.replace(base, min_size=short, max_size=long)
+
+
+def _anchors(config: TrainConfig, base: AnchorConfig) -> AnchorConfig:
+    if config.anchor_size is None:
+        return base
+    return msgspec.structs.replace(base, sizes=tuple(config.anchor_size * 2.0**level for level in range(5)))
+
+
+def _loss(config: TrainConfig, base: LossConfig) -> LossConfig:
+    return msgspec.structs.replace(
+        base,
+        kind=config.loss,
+        alpha=_alpha(config),
+        gamma=config.gamma,
+        beta=config.beta,
+        label_smoothing=config.label_smoothing,
+        box=config.box_loss or base.box,
+        box_weight=base.box_weight if config.box_weight is None else config.box_weight,
+    )
+
+
+def _alpha(config: TrainConfig) -> float | None:
+    """Read `--alpha`: auto follows gamma as in the paper's Table 1b."""
+    if config.alpha == "auto":
+        return 0.75 if config.gamma < 0.5 else 0.5 if config.gamma < 1 else 0.25
+    if config.alpha == "none":
+        return None
+    try:
+        return float(config.alpha)
+    except ValueError as error:
+        raise ConfigError(
+            "--alpha", f"{config.alpha!r} is no number", "give one from 0 to 1, `auto` or `none`"
+        ) from error
+
+
+def _describe(role: str, dataset: Dataset, split: str | None) -> str:
+    """Say how many photos, objects and classes a split has."""
+    empty = len(dataset.images) - len(np.unique(dataset.boxes.image))
+    name = f" ({split})" if split else ""
+    return f"{role}{name}: {len(dataset.images)} photos, {len(dataset.boxes)} objects, {empty} photos without any"

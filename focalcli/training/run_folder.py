@@ -1,0 +1,135 @@
+"""The folder of a run: what is in it, under which names, and how a new one is made.
+
+best.safetensors  the model to use: best on the validation split, else the last
+last.pt           the state to resume from, and last.previous.pt, the one before it
+metrics.jsonl     one line a step and an evaluation; metrics.csv, the evaluations as a table
+config.toml       the resolved configuration, usable as focalcli.toml
+run.json          data set and its fingerprint, command line, versions, status and best numbers
+"""
+
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from focalcli import __version__
+from focalcli.errors import CannotWrite, InputNotFound
+from focalcli.files import write_error, write_text
+from focalcli.train_config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths inside the folder of one run."""
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """Give the path of the model to use."""
+        return self.path / "best.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """Give the path of the state to resume from."""
+        return self.path / "last.pt"
+
+    @property
+    def journal(self) -> Path:
+        """Give the path of the metrics, JSON lines."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def facts(self) -> Path:
+        """Give the path of what is known about the run, JSON."""
+        return self.path / "run.json"
+
+    def update_facts(self, **facts: Any) -> None:
+        """Merge facts into run.json, atomically."""
+        write_text(self.facts, json.dumps({**self.read_facts(), **facts}, indent=2, sort_keys=True) + "\n")
+
+    def read_facts(self) -> dict[str, Any]:
+        """Read run.json; empty where there is none."""
+        if not self.facts.exists():
+            return {}
+        facts: dict[str, Any] = json.loads(self.facts.read_text(encoding="utf-8"))
+        return facts
+
+
+def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("runs")) -> RunFolder:
+    """Make the folder of a new run: the wanted one, or the next free `runs/train-N`.
+
+    Raises:
+        CannotWrite: it holds a run already, or cannot be made.
+    """
+    try:
+        if wanted is None:
+            return RunFolder(_next_free(runs))
+        wanted.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(wanted or runs, error) from error
+    folder = RunFolder(wanted)
+    if (folder.state.exists() or folder.best.exists()) and not overwrite:
+        raise CannotWrite(wanted, "holds a run already", "add --resume to go on with it, --overwrite to start anew")
+    for path in (folder.best, folder.state, folder.journal, folder.facts):
+        path.unlink(missing_ok=True)
+    return folder
+
+
+def open_run(wanted: Path | None, *, runs: Path = Path("runs")) -> RunFolder:
+    """Find the run to resume: the wanted one, or the newest in `runs`.
+
+    Raises:
+        InputNotFound: there is none.
+    """
+    if wanted is None:
+        states = [(path.stat().st_mtime_ns, path.parent) for path in sorted(runs.glob("*/last.pt"))]
+        wanted = max(states)[1] if states else runs
+    folder = RunFolder(wanted)
+    if not folder.state.is_file():
+        raise InputNotFound(
+            wanted, "holds no run that can be resumed", "name its folder with -o, or leave --resume out"
+        )
+    return folder
+
+
+def _next_free(runs: Path) -> Path:
+    number = 1
+    while True:
+        path = runs / f"train-{number}"
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+
+
+def config_toml(config: TrainConfig, data: Path) -> str:
+    """Write a configuration as TOML that `focalcli train` reads again; unset values are left out."""
+    lines = [f"data = {_toml(str(data))}", "", "[train]"]
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if value is not None:
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """Write a number, a truth value or a text; TOML's basic strings are JSON's."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def environment_facts() -> dict[str, Any]:
+    """Say with what a run was made: command line, versions, machine."""
+    import torch
+
+    return {
+        "command": sys.argv,
+        "focalcli": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
