@@ -6,7 +6,8 @@ from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 
 from focalcli.config import LossConfig
-from focalcli.detection.boxes import decode
+from focalcli.detection.boxes import box_area, decode
+from focalcli.detection.targets import Targets
 
 # 1 - GIoU (arXiv 1902.09630), 1 - IoU + distance (arXiv 1911.08287, eq. 7), and that plus aspect ratio (eq. 10).
 _OVERLAP = {"giou": generalized_box_iou_loss, "diou": distance_box_iou_loss, "ciou": complete_box_iou_loss}
@@ -27,3 +28,20 @@ def box_loss(deltas: Tensor, target_deltas: Tensor, anchors: Tensor, boxes: Tens
     predicted = decode(deltas, anchors.to(deltas.dtype))
     loss: Tensor = _OVERLAP[config.box](predicted, boxes.to(deltas.dtype), reduction="sum")
     return loss
+
+
+@torch.no_grad()
+def predicted_quality(deltas: Tensor, targets: Targets) -> Tensor:
+    """Give the overlap (N, R) of each object's predicted box with the object, from P deltas (P, 4); 0 elsewhere.
+
+    The soft target of quality-focal and varifocal loss.
+    """
+    quality = torch.zeros(targets.classes.shape, dtype=torch.float32, device=deltas.device)
+    predicted = decode(deltas.float(), targets.anchors)
+    overlap = torch.minimum(predicted[:, 2:], targets.boxes[:, 2:]) - torch.maximum(
+        predicted[:, :2], targets.boxes[:, :2]
+    )
+    shared = overlap.clamp(min=0).prod(dim=1)
+    union = box_area(predicted) + box_area(targets.boxes) - shared
+    quality.view(-1)[targets.positives] = shared / union.clamp(min=1e-9)
+    return quality

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 from focalcli.config import LossConfig
 
+SOFT_KINDS = ("quality-focal", "varifocal")  # an object's target is the overlap of its predicted box
+
 
 class Hardness(NamedTuple):
     """The constants of H(z) = F(slope z + shift) / slope, F(z) = sigmoid(z)^exponent softplus(z)."""
@@ -57,7 +59,7 @@ def anchor_losses(logits: Tensor, targets: Tensor, config: LossConfig, quality: 
     own = targets[:, None] == torch.arange(logits.shape[1], device=logits.device)
     constants, (own_weight, other_weight) = hardness(config), weights(config)
     as_other = other_weight * hardness_of(logits, constants)
-    if config.kind in ("quality-focal", "varifocal"):
+    if config.kind in SOFT_KINDS:
         q = torch.ones_like(logits[:, :1]) if quality is None else quality.to(logits.dtype)[:, None]
         return torch.where(own, quality_loss(logits, q, config), as_other)
     share = own.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from focalcli.config import LossConfig
+from focalcli.detection.formulas import SOFT_KINDS
 from focalcli.detection.ohem import hard_examples
 from focalcli.detection.one_pass import OnePassLoss
 from focalcli.detection.targets import BACKGROUND, IGNORED
 from focalcli.errors import ConfigError, DataError
 
-__all__ = ["BACKGROUND", "IGNORED", "check_loss", "check_targets", "classification_loss"]
+__all__ = ["BACKGROUND", "IGNORED", "SOFT_KINDS", "check_loss", "check_targets", "classification_loss"]
 
 
 def classification_loss(
@@ -50,7 +51,7 @@ def check_loss(config: LossConfig) -> None:
     """
     if config.kind == "focal-star" and config.gamma == 0:
         raise ConfigError("loss", "focal-star divides by gamma, which is 0", "use ce or a gamma above 0")
-    if config.label_smoothing and config.kind in ("quality-focal", "varifocal"):
+    if config.label_smoothing and config.kind in SOFT_KINDS:
         raise ConfigError("loss", f"{config.kind} has soft targets already", "leave label smoothing at 0")
 
 

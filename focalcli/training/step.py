@@ -35,11 +35,11 @@ class StepLosses:
         return self.classification + self.box
 
 
-def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig) -> Tensor:
-    """Give classification and box loss (2,) of a batch as sums, not yet divided by the positives."""
+def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig, anchors: Tensor) -> Tensor:
+    """Give classification and box loss (2,) of a batch with anchors (R, 4) as sums, not yet divided by the positives."""
     deltas = torch.cat(outputs.deltas, 1).flatten(0, 1)[targets.positives].float()
     quality = predicted_quality(deltas, targets) if config.kind in SOFT_KINDS else None
-    classification = classification_loss(outputs.logits, targets.classes, config, quality)
+    classification = classification_loss(outputs.logits, targets.classes, config, quality, anchors)
     box = box_loss(deltas, targets.deltas, targets.anchors, targets.boxes, config) * config.box_weight
     return torch.stack([classification, box])
 
@@ -73,7 +73,7 @@ class Stepper:
         for batch, target in zip(batches, targets, strict=True):
             with torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32):
                 outputs = self.model(batch.images.to(device, non_blocking=True))
-            part = losses(outputs, target, self.model.config.loss) / normaliser
+            part = losses(outputs, target, self.model.config.loss, self._anchors(batch)) / normaliser
             self.scaler.scale(part.sum()).backward()
             parts += part.detach()
         norm = self._update(parts)
@@ -81,9 +81,11 @@ class Stepper:
         return StepLosses(classification, box, int(counts[0]), int(counts[1]), norm)
 
     def _targets(self, batch: Batch, objects: Objects) -> Targets:
+        return build_targets(objects, self._anchors(batch), self.model.config.loss)
+
+    def _anchors(self, batch: Batch) -> Tensor:
         height, width = batch.images.shape[-2:]
-        anchors = torch.cat(self.model.anchors((height, width), self.world.device))
-        return build_targets(objects, anchors, self.model.config.loss)
+        return torch.cat(self.model.anchors((height, width), self.world.device))
 
     def _update(self, parts: Tensor) -> float:
         """Clip the gradient and move the weights, unless the loss is not finite; give the gradient's norm."""

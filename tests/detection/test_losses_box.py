@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from focalcli.config import LossConfig
-from focalcli.detection.box_losses import box_loss
+from focalcli.detection.box_losses import box_loss, predicted_quality
 from focalcli.detection.boxes import decode, encode
+from focalcli.detection.targets import build_targets, pad_objects
 
 KINDS = ["l1", "smooth-l1", "giou", "diou", "ciou"]
 
@@ -58,3 +59,11 @@ def test_gradcheck(kind: str) -> None:
     boxes = decode(torch.randn(3, 4, generator=generator, dtype=torch.float64) / 4, anchors)
     target = encode(boxes, anchors)
     assert torch.autograd.gradcheck(lambda d: box_loss(d, target, anchors, boxes, config(kind)), (deltas,))
+
+
+def test_quality_is_the_overlap_of_the_predicted_box() -> None:
+    """Anchor = object = 10 x 10; moved by half its width the prediction overlaps 50 of 150."""
+    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 60.0, 60.0]])
+    targets = build_targets(pad_objects([anchors[:1]], [torch.tensor([2])]), anchors, LossConfig())
+    quality = predicted_quality(torch.tensor([[0.5, 0.0, 0.0, 0.0]]), targets)
+    assert quality.tolist() == [[pytest.approx(1 / 3), 0.0]]
