@@ -36,7 +36,7 @@ class StepLosses:
 
 
 def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig, anchors: Tensor) -> Tensor:
-    """Give classification and box loss (2,) of a batch with anchors (R, 4) as sums, not yet divided by the positives."""
+    """Give classification and box loss (2,) of a batch as sums, not yet divided; anchors (R, 4) of all levels."""
     deltas = torch.cat(outputs.deltas, 1).flatten(0, 1)[targets.positives].float()
     quality = predicted_quality(deltas, targets) if config.kind in SOFT_KINDS else None
     classification = classification_loss(outputs.logits, targets.classes, config, quality, anchors)
