@@ -29,6 +29,11 @@ VERBS: dict[str, Verb] = {
     "completions": Verb(
         "focalcli.cli.completions:completions", "Shell", "Print the script that teaches a shell to complete focalcli."
     ),
+    "man": Verb(
+        "focalcli.cli.man:man",
+        "Shell",
+        "Print the manual page in roff; `man focalcli` shows it where the package is installed.",
+    ),
 }
 
 

@@ -40,6 +40,24 @@ class Killed(FocalError):
     exit_code, code = 143, "terminated"
 
 
+# Every way the program can end; the manual and the README show this table.
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "done, but a limit you set was not met, or items failed under --strict",
+    2: "the command line is wrong",
+    65: "a data set, photo, model or prediction file is damaged or not what it claims to be",
+    66: "an input is not there",
+    69: "an optional package or a device is missing, or memory is too small",
+    70: "training diverged, or an error inside focalcli",
+    73: "an output cannot be created",
+    74: "reading or writing broke off, as on a full disk",
+    75: "training was preempted and can be resumed",
+    78: "the configuration is wrong",
+    130: "interrupted (Ctrl-C)",
+    141: "nobody reads the output any more (closed pipe)",
+    143: "terminated (SIGTERM)",
+}
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _MISSING = {errno.ENOENT, errno.ENOTDIR}

@@ -1,0 +1,69 @@
+"""What is written about the program is what it does: README, manual and completions are compared with it."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from focalcli.cli import pages
+from focalcli.cli.app import VERBS, command
+from focalcli.cli.failures import EXIT_CODES
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def update_readme():
+    spec = importlib.util.spec_from_file_location("update_readme", ROOT / "tests" / "update_readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_files_are_current() -> None:
+    """If not, run `python -m tests.update_readme`."""
+    stale = [
+        path.relative_to(ROOT)
+        for path, content in update_readme().generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != content
+    ]
+    assert not stale, "run: python -m tests.update_readme"
+
+
+def test_blocks_of_help_are_replaced_and_nothing_else() -> None:
+    text = "a\n```console\n$ focalcli --help\nold\n$ focalcli demo x\nkept\n```\nb\n"
+    fresh = update_readme().refreshed(text)
+    assert fresh.startswith("a\n```console\n$ focalcli --help\nUsage: focalcli VERB")
+    assert fresh.endswith("$ focalcli demo x\nkept\n```\nb\n")
+    assert update_readme().refreshed(fresh) == fresh
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_is_complete(verb: str) -> None:
+    page = pages.page(command(verb))
+    assert page.sentence == VERBS[verb].help, "the docstring's first sentence is the one in VERBS"
+    assert page.sentence.endswith(".")
+    assert any(f"focalcli {verb}" in line for line in page.example), "help ends with a runnable example"
+    for title, rows in page.sections.items():
+        for row in rows:
+            assert row.help, f"{verb}: {title}: {row.names} has no help"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_has_a_place_in_the_readme(verb: str, readme: str) -> None:
+    assert f"focalcli {verb}" in readme
+
+
+def test_the_readme_lists_every_exit_code(readme: str) -> None:
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in readme
+
+
+def test_every_link_within_the_readme_leads_somewhere(readme: str) -> None:
+    targets = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)", readme)
+    assert not [target for target in targets if not (ROOT / target).exists()]
