@@ -1,0 +1,51 @@
+"""The learning rate by hand, and which parameters are decayed."""
+
+import pytest
+import torch
+from torch import nn
+
+from focalcli.train_config import TrainConfig
+from focalcli.training.schedule import averaged, base_lr, build_optimizer, lr_factor
+
+
+def test_cosine_by_hand() -> None:
+    """10 steps of 110 warm up: 1/10 at the first, 1 at the tenth, 1/2 in the middle of the rest, 0 at the end."""
+    config = TrainConfig(warmup=10 / 110)
+    assert lr_factor(0, 110, config) == pytest.approx(0.1)
+    assert lr_factor(9, 110, config) == pytest.approx(1.0)
+    assert lr_factor(60, 110, config) == pytest.approx(0.5)
+    assert 0 < lr_factor(109, 110, config) < 0.001
+
+
+def test_step_drops_where_the_paper_drops() -> None:
+    config = TrainConfig(schedule="step", warmup=0.0)
+    factors = [lr_factor(step, 90, config) for step in (1, 59, 60, 79, 80, 89)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_one_step_is_a_schedule() -> None:
+    assert lr_factor(0, 1, TrainConfig()) == 1
+
+
+def test_default_rates_follow_the_optimiser() -> None:
+    assert base_lr(TrainConfig()) > 0 and base_lr(TrainConfig(optimizer="sgd")) == 0.01
+    assert base_lr(TrainConfig(lr=0.5)) == 0.5
+
+
+def test_biases_are_not_decayed_and_frozen_parameters_not_moved() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1))
+    model[0].requires_grad_(False)
+    decayed, plain = build_optimizer(model.parameters(), TrainConfig(weight_decay=0.5)).param_groups
+    assert decayed["params"] == [model[1].weight] and decayed["weight_decay"] == 0.5
+    assert plain["params"] == [model[1].bias] and plain["weight_decay"] == 0
+
+
+def test_the_average_follows_fast_at_first() -> None:
+    """After the first copy, share 1 - (1 + 1) / (10 + 1) = 9/11 of the way."""
+    model = nn.Linear(1, 1, bias=False)
+    average = averaged(model, 0.999)
+    for value in (0.0, 11.0):
+        nn.init.constant_(model.weight, value)
+        average.update_parameters(model)
+    assert average.module.weight.item() == pytest.approx(9.0)
+    assert torch.is_grad_enabled()
