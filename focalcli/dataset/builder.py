@@ -1,8 +1,6 @@
 """Where readers put what they read. `finish` repairs, checks and sorts it into a `Dataset`; nothing goes unreported."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from focalcli.dataset.columns import Chunk, Rows, joined, sparse_column
-from focalcli.dataset.findings import CODES, EXAMPLES, FindingLog
+from focalcli.dataset.findings import FindingLog
+from focalcli.dataset.finish import refuse_fatal, resolve_images, sound_rows
 from focalcli.dataset.format import FormatInfo, ReadOptions
 from focalcli.dataset.names import printable, safe_relative, split_name
-from focalcli.dataset.repair import Mask, repair
 from focalcli.dataset.source import Source
 from focalcli.dataset.types import Boxes, Category, Dataset, Floats, Image, Ints
-from focalcli.errors import DataError, FocalError, UsageError
+from focalcli.errors import DataError, UsageError
 
 Column = Sequence[int] | Ints | int
 
@@ -179,9 +177,9 @@ class DatasetBuilder:
             )
         )
 
-    def finding(self, code: str, place: str, fact: str, *, count: int = 1) -> None:
-        """Report something seen while reading; the codes are in `findings.CODES`."""
-        self._log.add(code, place, fact, count=count)
+    def finding(self, code: str, place: str, fact: str, *, count: int = 1, others: Sequence[str] = ()) -> None:
+        """Report something seen while reading, `count` times in all; the codes are in `findings.CODES`."""
+        self._log.add(code, place, fact, count=count, others=others)
 
     def finish(self) -> Dataset:
         """Give the data set: sizes resolved, keys unique, boxes repaired and sorted by image, all findings kept.
@@ -191,21 +189,19 @@ class DatasetBuilder:
             UsageError: the wanted split is not there.
         """
         self._flush()
-        self._resolve_images()
+        resolve_images(self._images, self.source, self._log)
         rows = joined(self._chunks)
-        keep = self._repair(rows)
-        order = np.flatnonzero(keep)[np.argsort(rows.image[keep], kind="stable")]
-        findings = self._log.findings()
+        kept = sound_rows(rows, self._images, tuple(self._files), self._format.record, self.options, self._log)
         if not self.options.lenient:
-            self._refuse_fatal()
+            refuse_fatal(self._log.findings(), self.options)
         dataset = Dataset(
             tuple(self._categories),
             tuple(self._images),
-            _boxes(rows).take(order),
+            _boxes(rows) if kept is None else _boxes(rows).take(kept),
             self.source.folder,
             self._format.name,
             tuple(self._files),
-            findings,
+            self._log.findings(),
             {"splits": tuple(self._splits or ()), **self.extras},
         )
         return self._only_wanted(dataset)
@@ -214,92 +210,6 @@ class DatasetBuilder:
         if (chunk := self._rows.chunk()) is not None:
             self._chunks.append(chunk)
             self._rows = Rows()
-
-    def _resolve_images(self) -> None:
-        """Read missing sizes from headers and make clashing keys unique by their split, else by a number."""
-        clashes = Counter(image.key for image in self._images)
-        taken = set(clashes)
-        for index, image in enumerate(self._images):
-            key = image.key
-            if clashes[key] > 1:
-                key = _free_key(image, taken)
-                taken.add(key)
-            width, height = self._size(image)
-            if key != image.key or (width, height) != (image.width, image.height):
-                self._images[index] = replace(image, key=key, width=width, height=height)
-
-    def _size(self, image: Image) -> tuple[int, int]:
-        if image.width > 0 and image.height > 0:
-            return image.width, image.height
-        if image.path is None:
-            self.finding("E001", image.key, "has no size in the annotations and no photo to read it from")
-            return 0, 0
-        try:
-            return self.source.size(image.path)
-        except FocalError as error:
-            self.finding("E001", error.place, error.fact)
-            return 0, 0
-
-    def _repair(self, rows: Chunk) -> Mask:
-        """Scale, swap, clip in place, report each kind, and give the mask of the rows to keep."""
-        sizes = np.array([(image.width, image.height) for image in self._images], dtype=np.float64).reshape(-1, 2)
-        size = sizes[rows.image] if len(sizes) else np.zeros((len(rows.image), 2))
-        scale = np.where(rows.fractions[:, None], np.hstack([size, size]), 1.0)
-        known = np.asarray((size > 0).all(axis=1))
-        source = rows.xyxy * scale
-        fixed = repair(source, np.where(known[:, None], size, np.inf))
-        kept = (fixed.clipped | fixed.rounded) & ~fixed.swapped & (self.options.bad_boxes == "keep")
-        rows.xyxy = np.where(kept[:, None], source, fixed.xyxy)
-        lost = np.isnan(rows.area) | (fixed.clipped & ~kept)
-        rows.area = np.where(lost, (rows.xyxy[:, 2:] - rows.xyxy[:, :2]).prod(axis=1), rows.area)
-        for code, mask, fact in (
-            ("E006", fixed.infinite, "a coordinate is not a finite number"),
-            ("E007", fixed.swapped, "the corners are inverted, swapped"),
-            ("E008", fixed.empty, "the box has no area within the photo, dropped"),
-            ("W101", fixed.clipped, "the box sticks out of the photo, " + self._out_of_bounds()),
-            ("I201", fixed.rounded, f"the box sticks out of the photo by a rounding, {self._rounded()}"),
-        ):
-            self._report(code, rows, np.flatnonzero(mask), fact)
-        drop = fixed.infinite | fixed.empty
-        if self.options.bad_boxes == "drop":
-            drop |= fixed.clipped
-        return np.asarray(~drop)
-
-    def _out_of_bounds(self) -> str:
-        return "dropped" if self.options.bad_boxes == "drop" else self._rounded()
-
-    def _rounded(self) -> str:
-        return "kept" if self.options.bad_boxes == "keep" else "clipped"
-
-    def _report(self, code: str, rows: Chunk, found: Ints, fact: str) -> None:
-        if len(found):
-            places = [self._place(rows, row) for row in found[: EXAMPLES + 1]]
-            self._log.add(code, places[0], fact, count=len(found), others=places[1:])
-
-    def _place(self, rows: Chunk, row: int) -> str:
-        """Give `file: record` of a box as well as it is known."""
-        files = list(self._files)
-        number = int(rows.origin_file[row])
-        place = files[number] if 0 <= number < len(files) else self._images[int(rows.image[row])].key
-        if rows.source_id[row] >= 0:
-            return f"{place}: {self._format.record} id {rows.source_id[row]}"
-        line = int(rows.origin_line[row])
-        return f"{place}: {self._format.record} {line}" if line else place
-
-    def _refuse_fatal(self) -> None:
-        """Raise the first finding that stops reading, with how many more there are."""
-        spared = {"E006"} if self.options.bad_boxes == "drop" else set()
-        stops = {"E007", "E008", "W101"} if self.options.bad_boxes == "error" else set()
-        fatal = [
-            found
-            for found in self._log.findings()
-            if found.code in stops or (CODES[found.code].fatal and found.code not in spared)
-        ]
-        if fatal:
-            first, more = fatal[0], sum(found.count for found in fatal) - 1
-            also = f" (and {more} more like it)" if more else ""
-            remedy = "repair it, or choose --bad-boxes clip" if first.code in stops else CODES[first.code].remedy
-            raise DataError(first.place, first.fact.removesuffix(", dropped") + also, remedy)
 
     def _only_wanted(self, dataset: Dataset) -> Dataset:
         """Keep the images of the wanted split where the reader did not choose by itself."""
@@ -317,17 +227,6 @@ def _boxes(rows: Chunk) -> Boxes:
     """Give the columns without those only the builder needs."""
     columns: dict[str, Any] = {name: getattr(rows, name) for name in Chunk.__dataclass_fields__ if name != "fractions"}
     return Boxes(**columns)
-
-
-def _free_key(image: Image, taken: set[str]) -> str:
-    """Give a key nobody has: below its split, else with a number before the suffix."""
-    if image.split and (key := f"{image.split}/{image.key}") not in taken:
-        return key
-    head, dot, suffix = image.key.rpartition(".")
-    number = 1
-    while (key := f"{head if dot else image.key}-{number}{dot + suffix if dot else ''}") in taken:
-        number += 1
-    return key
 
 
 def _no_split(path: Path, wanted: str, available: Sequence[str]) -> UsageError:

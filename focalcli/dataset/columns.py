@@ -68,7 +68,7 @@ class Rows:
 
 def sparse_column(values: Sequence[object] | None, name: str) -> npt.NDArray[Any] | None:
     """Give a column few boxes have a value in, or None where none has; None marks a missing value."""
-    if values is None or all(value is None for value in values):
+    if values is None or list(values).count(None) == len(values):
         return None
     kind, missing = SPARSE[name]
     column = np.full(len(values), missing, dtype=kind)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from focalcli.dataset.builder import DatasetBuilder
+from focalcli.dataset.decode import collector_off
 from focalcli.dataset.format import ReadOptions
 from focalcli.dataset.formats import table
 from focalcli.dataset.peek import unwrapped
 from focalcli.dataset.recognise import recognise
-from focalcli.dataset.source import Source, collector_off
+from focalcli.dataset.source import Source
 from focalcli.dataset.types import Dataset
 from focalcli.errors import InputNotFound, UsageError
 
@@ -50,6 +51,7 @@ def read_dataset(
     with collector_off():
         module.read(source, options, builder)
         dataset = builder.finish()
-    return replace(
-        dataset, info={**dataset.info, "path": str(path), "read_as": f"{module.INFO.title} because {reason}"}
-    )
+    read_as = f"{module.INFO.title} because {reason}"
+    if (convention := dataset.info.get("coordinates")) is not None:
+        read_as += f"; coordinates {convention}"
+    return replace(dataset, info={**dataset.info, "path": str(path), "read_as": read_as})

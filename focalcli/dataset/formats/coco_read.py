@@ -1,0 +1,246 @@
+"""Reading COCO JSON: files to splits, ids to positions, annotations to columns."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from focalcli.dataset.builder import DatasetBuilder, corners
+from focalcli.dataset.findings import EXAMPLES
+from focalcli.dataset.format import ReadOptions
+from focalcli.dataset.formats.coco_files import annotation_files, photo_folders
+from focalcli.dataset.names import safe_relative
+from focalcli.dataset.source import Source
+from focalcli.dataset.types import Flag, Ints
+from focalcli.errors import DataError
+
+FLAG_NAMES = {
+    "occluded": Flag.OCCLUDED,
+    "truncated": Flag.TRUNCATED,
+    "difficult": Flag.DIFFICULT,
+    "group": Flag.GROUP,
+    "depiction": Flag.DEPICTION,
+    "inside": Flag.INSIDE,
+}
+"""Flags COCO has no key for travel as attributes, as CVAT and Datumaro write them."""
+
+BLOCK = 50_000
+"""Annotations handled at a time, so that Python objects never stand for all of them at once."""
+
+EXTRAS = ("license", "coco_url", "flickr_url", "date_captured")
+_NULL = msgspec.Raw(b"null")
+
+
+class _Category(msgspec.Struct, gc=False):
+    id: int
+    name: str = ""
+    supercategory: str | None = None
+
+
+class _Image(msgspec.Struct, gc=False):
+    id: int | str
+    file_name: str
+    width: float | None = None
+    height: float | None = None
+    license: int | str | None = None
+    coco_url: str | None = None
+    flickr_url: str | None = None
+    date_captured: str | None = None
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    image_id: int | str
+    category_id: int
+    id: int | str | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    area: float | None = None
+    iscrowd: int | bool = 0
+    ignore: int | bool = 0
+    segmentation: msgspec.Raw = msgspec.Raw()
+    score: float | None = None
+    attributes: dict[str, Any] | None = None
+
+
+class _File(msgspec.Struct):
+    images: list[_Image]
+    categories: list[_Category]
+    annotations: list[_Annotation] = []
+    info: dict[str, Any] | None = None
+    licenses: list[Any] | None = None
+
+
+class _Classes(msgspec.Struct):
+    categories: list[_Category]
+
+
+def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
+    """Read one file, or every split of a folder; classes are those of all files, by id."""
+    files = annotation_files(source)
+    chosen = builder.choose_splits([name for name in files if name])
+    wanted = {name: path for name, path in files.items() if not name or name in chosen}
+    if options.split is not None:
+        wanted.pop("", None)
+    parsed = {name: source.json(path, _File) for name, path in wanted.items()}
+    others = [path for name, path in files.items() if name not in wanted]
+    used = {a.category_id for file in parsed.values() for a in file.annotations}
+    listed = [(path, parsed[name].categories) for name, path in wanted.items()]
+    listed += [(path, source.json(path, _Classes).categories) for path in others]
+    positions = _add_categories(builder, listed, used, complete=not others)
+    for name, path in wanted.items():
+        file = parsed.pop(name)
+        images = _add_images(source, builder, path, file.images, name or None)
+        _add_boxes(builder, path, file.annotations, images, positions)
+        if file.info or file.licenses:
+            builder.extras.setdefault("coco", {"info": file.info, "licenses": file.licenses})
+
+
+def _add_categories(
+    builder: DatasetBuilder, listed: list[tuple[Path, list[_Category]]], used: set[int], *, complete: bool
+) -> dict[int, int]:
+    """Add the classes of all files in the order of their ids; give id to position."""
+    known: dict[int, tuple[_Category, Path]] = {}
+    for path, categories in listed:
+        for category in categories:
+            first, where = known.setdefault(category.id, (category, path))
+            if first.name != category.name:
+                fact = f"category {category.id} is {category.name!r} here and {first.name!r} in {where.name}"
+                raise DataError(builder.source.name(path), fact, "give every class one id")
+    above = {c.supercategory for c, _ in known.values()}
+    positions: dict[int, int] = {}
+    for number in sorted(known):
+        category, path = known[number]
+        if number == 0 and number not in used and complete and _is_root(category, above):
+            place = f"{builder.source.name(path)}: category 0"
+            builder.finding("W119", place, f"{category.name!r} is a root without objects, as Roboflow adds; left out")
+            continue
+        positions[number] = builder.category(category.name or str(number), number, category.supercategory or "")
+    return positions
+
+
+def _is_root(category: _Category, above: set[str | None]) -> bool:
+    """Tell Roboflow's synthetic root: the others name it as their supercategory, it has none itself."""
+    return category.name in above and category.supercategory in ("none", "", None)
+
+
+def _add_images(
+    source: Source, builder: DatasetBuilder, path: Path, images: list[_Image], split: str | None
+) -> dict[int | str, int]:
+    """Add the images of one file; give id to position."""
+    place = source.name(path)
+    folders = photo_folders(source, path)
+    positions: dict[int | str, int] = {}
+    missing: list[str] = []
+    for image in images:
+        if image.id in positions:
+            builder.finding("E004", f"{place}: image id {image.id}", "two images have this id")
+            continue
+        try:
+            key = safe_relative(image.file_name)
+        except ValueError as error:
+            builder.finding("E005", f"{place}: image id {image.id}", f"the file name {image.file_name!r} {error}")
+            continue
+        photo = source.find(key, folders) if folders else None
+        if photo is None:
+            missing.append(key)
+        width, height = int(image.width or 0), int(image.height or 0)
+        positions[image.id] = builder.image(
+            key, path=photo, width=width, height=height, split=split, source_id=image.id, extra=_extra(image)
+        )
+    if missing:
+        examples = [f"{place}: {key}" for key in missing[: EXAMPLES + 1]]
+        builder.finding("W108", examples[0], "the photo is not there", count=len(missing), others=examples[1:])
+    return positions
+
+
+def _extra(image: _Image) -> dict[str, object] | None:
+    """Give what COCO notes of a photo beside its name and size."""
+    if image.license is None and image.coco_url is None and image.flickr_url is None and image.date_captured is None:
+        return None
+    return {name: value for name in EXTRAS if (value := getattr(image, name)) is not None}
+
+
+def _add_boxes(
+    builder: DatasetBuilder,
+    path: Path,
+    annotations: list[_Annotation],
+    images: dict[int | str, int],
+    categories: dict[int, int],
+) -> None:
+    """Add the annotations of one file as columns."""
+    place = builder.source.name(path)
+    kept, lines = _sound(builder, place, annotations, images, categories)
+    for start in range(0, len(kept), BLOCK):
+        block = kept[start : start + BLOCK]
+        numbers = chain.from_iterable([a.bbox or () for a in block])
+        builder.boxes(
+            [images[a.image_id] for a in block],
+            [categories[a.category_id] for a in block],
+            corners(np.fromiter(numbers, dtype=np.float64, count=4 * len(block)).reshape(-1, 4)),
+            file=builder.file(path),
+            line=lines[start : start + BLOCK],
+            flags=_flags(block),
+            area=np.array([a.area for a in block], dtype=np.float64),
+            source_id=[a.id if type(a.id) is int else -1 for a in block],
+            score=[a.score for a in block],
+            segmentation=_segmentations(block),
+            attributes=_attributes(block),
+        )
+
+
+def _sound(
+    builder: DatasetBuilder,
+    place: str,
+    annotations: list[_Annotation],
+    images: dict[int | str, int],
+    categories: dict[int, int],
+) -> tuple[list[_Annotation], Sequence[int]]:
+    """Give the annotations with an image, a class and four numbers, and their 1-based positions; report the others."""
+    in_images = {a.image_id for a in annotations} <= images.keys()
+    in_categories = {a.category_id for a in annotations} <= categories.keys()
+    if in_images and in_categories and None not in [a.bbox for a in annotations]:
+        return annotations, range(1, len(annotations) + 1)
+    wrong = [
+        i
+        for i, a in enumerate(annotations)
+        if a.image_id not in images or a.category_id not in categories or a.bbox is None
+    ]
+    for i in wrong:
+        a = annotations[i]
+        where = f"{place}: annotation {'number ' + str(i + 1) if a.id is None else 'id ' + str(a.id)}"
+        if a.image_id not in images:
+            builder.finding("E002", where, f"its image {a.image_id!r} is not in the file")
+        elif a.category_id not in categories:
+            builder.finding("E003", where, f"category {a.category_id} is not in the file's categories")
+        else:
+            builder.finding("E001", where, "has no bbox")
+    skip = set(wrong)
+    lines = [i + 1 for i in range(len(annotations)) if i not in skip]
+    return [annotations[i - 1] for i in lines], lines
+
+
+def _flags(annotations: list[_Annotation]) -> Ints:
+    crowd = np.array([a.iscrowd for a in annotations], dtype=np.bool_)
+    ignore = np.array([a.ignore for a in annotations], dtype=np.bool_)
+    flags: Ints = crowd * np.int64(Flag.CROWD) | ignore * np.int64(Flag.IGNORE)
+    for row, given in enumerate([a.attributes for a in annotations]):
+        if given:
+            flags[row] |= sum(flag for name, flag in FLAG_NAMES.items() if given.get(name) in (True, 1, "true", "1"))
+    return flags
+
+
+def _segmentations(annotations: Sequence[_Annotation]) -> list[bytes | None] | None:
+    """Give the segmentations as JSON, each a copy so that the file itself can be let go; None where there is none."""
+    if not any(map(len, [a.segmentation for a in annotations])):
+        return None
+    return [bytes(a.segmentation) if len(a.segmentation) > 2 and a.segmentation != _NULL else None for a in annotations]
+
+
+def _attributes(annotations: list[_Annotation]) -> list[dict[str, Any] | None] | None:
+    """Give the attributes that are no flags; None where there are none."""
+    given = [a.attributes for a in annotations]
+    if not any(given):
+        return None
+    return [own and ({k: v for k, v in own.items() if k not in FLAG_NAMES} or None) for own in given]
