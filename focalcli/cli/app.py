@@ -20,6 +20,7 @@ VERBS: dict[str, Verb] = {
     "detect": Verb("focalcli.cli.detect:detect", "The path", "Find objects in photos, as a stream of JSON lines."),
     "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
+    "runs": Verb("focalcli.cli.runs:runs", "Models", "List trainings with their best numbers, best first."),
     "config": Verb(
         "focalcli.cli.config:config", "Shell", "Show what is configured and where, or write a file to start from."
     ),

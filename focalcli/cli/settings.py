@@ -162,9 +162,8 @@ def _checked(parameter: Parameter, setting: Setting, context: typer.Context) -> 
     repeated = parameter.multiple or parameter.nargs != 1
     if layer == ENVIRONMENT:
         value = value.split(",") if repeated else value
-    elif repeated and not isinstance(value, list):
-        raise ConfigError(origin, f"must be a list, not {value!r}")
     else:
+        value = [value] if repeated and not isinstance(value, list) else value
         for item in value if repeated else [value]:
             _check_type(parameter.type.name, item, origin)
     try:

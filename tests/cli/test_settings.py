@@ -89,6 +89,8 @@ def test_positional_arguments_and_lists_can_be_set(shell, tmp_path: Path) -> Non
     toml(tmp_path, "data = 'photos'\n[fit]\nkeep = ['a', 'b']")
     assert shell("fit").stdout.endswith("photos 0 ['a', 'b']\n")
     assert shell("fit", "here").stdout.endswith("here 0 ['a', 'b']\n")
+    toml(tmp_path, "data = 'photos'\n[fit]\nkeep = 'one'")
+    assert shell("fit").stdout.endswith("photos 0 ['one']\n"), "one value may stand for a list of one"
     assert shell("fit", "--keep", "c").stdout.endswith("photos 0 ['c']\n")
     assert shell("fit", FOCALCLI_FIT_KEEP="x,y").stdout.endswith("photos 0 ['x', 'y']\n")
 
@@ -108,7 +110,7 @@ def test_dashes_and_underscores_are_the_same_key(shell, tmp_path: Path) -> None:
         ("[fit]\nrate = -1.0", "[fit] rate: -1.0 is not a number > 0, or none"),
         ("[fit]\naverage = 'no'", "[fit] average: must be true or false, not 'no'"),
         ("[fit]\nsizes = 64", "[fit] sizes: must be a list, not 64"),
-        ("[fit]\nkeep = 'a'", "[fit] keep: must be a list, not 'a'"),
+        ("[fit]\nkeep = [1]", "[fit] keep: must be text in quotes, not 1"),
         ("[fit]\naugment = 'hard'", "[fit] augment: 'hard' is not one of 'none', 'light'"),
         ("[fit]\nepoch = 3", "[fit] epoch: no such key, did you mean epochs?"),
         ("data = 3", "data: must be text in quotes, not 3"),

@@ -1,0 +1,62 @@
+"""Trainings side by side, best first; damaged ones are listed, not fatal."""
+
+import json
+from pathlib import Path
+
+from focalcli.cli.table import aligned
+
+
+def make_run(name: str, status: str = "finished", *evaluations: dict, preset: str = "lite0") -> None:
+    folder = Path("runs") / name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"status": status, "data": "/d"}))
+    (folder / "config.toml").write_text(f'data = "/d"\n\n[train]\npreset = "{preset}"\nepochs = 9\n')
+    records = [{"kind": "step", "step": 1, "AP": 1.0}, *({"kind": "evaluation", **each} for each in evaluations)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records) + '{"kind": "eval')
+
+
+def test_no_folder_is_66_and_says_what_writes_one(shell) -> None:
+    done = shell("runs")
+    assert (done.returncode, done.stderr) == (
+        66,
+        "error: runs: no such folder, focalcli train writes its runs into runs/\n",
+    )
+
+
+def test_an_empty_folder_is_an_empty_list(shell) -> None:
+    Path("runs").mkdir()
+    assert shell("runs") == (0, "[]\n", "runs holds no runs; focalcli train writes one\n")
+
+
+def test_runs_are_listed_best_first_with_their_best_evaluation(shell) -> None:
+    make_run("a", "finished", {"epoch": 5, "AP": 0.4, "AP50": 0.7}, {"epoch": 9, "AP": 0.3})
+    make_run("b", "stopped", {"epoch": 5, "AP": 0.6, "AP50": 0.9, "AP75": 0.5})
+    make_run("c")
+    (Path("runs") / "b" / "best.safetensors").touch()
+    (Path("runs") / "notes").mkdir()
+    found = json.loads(shell("runs").stdout)
+    assert [(run["run"], run["status"], run["AP"], run["best_epoch"]) for run in found] == [
+        ("b", "stopped", 0.6, 5),
+        ("a", "finished", 0.4, 5),
+        ("c", "finished", None, None),
+    ]
+    assert (found[0]["model"], found[1]["model"]) == (str(Path("runs/b/best.safetensors")), None)
+    assert (found[0]["preset"], found[0]["epochs"]) == ("lite0", 9)
+
+
+def test_damaged_runs_are_listed_as_such(shell) -> None:
+    make_run("a")
+    (Path("runs") / "a" / "run.json").write_text("{")
+    (Path("runs") / "a" / "config.toml").write_text("=")
+    (Path("runs") / "a" / "metrics.jsonl").unlink()
+    [run] = json.loads(shell("runs").stdout)
+    assert (run["status"], run["preset"], run["AP"]) == ("damaged", None, None)
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    assert aligned(["a", "bc"], []) == "a  bc"
+
+
+def test_numbers_stand_right_and_text_left() -> None:
+    assert aligned(["n", "name"], [[1, "x"], [12, "long"]]) == " n  name\n 1  x\n12  long"
+    assert aligned(["AP"], [[1.0], [0.25]]) == "   AP\n1.000\n .250"
