@@ -19,8 +19,7 @@ from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import ConfigError, DataError, InputNotFound
 from focalcli.files import replacing, write_bytes
 
-CONFIG_KEY = "focalcli.config"
-NOTES_KEY = "focalcli.notes"
+HEADER_KEY = "focalcli"  # one key only: safetensors writes several in random order
 
 # torch.load raises any of these on a file that is damaged, hostile or of another kind.
 _LOAD_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, UnpicklingError)
@@ -33,7 +32,9 @@ def save_model(path: Path, state: dict[str, Tensor], config: ModelConfig, notes:
 
     `notes` is any JSON about the training (best metric, epoch, command line): read for people, never needed.
     """
-    header = {CONFIG_KEY: encode_config(config), NOTES_KEY: json.dumps(notes or {}, sort_keys=True)}
+    header = {
+        HEADER_KEY: json.dumps({"config": json.loads(encode_config(config)), "notes": notes or {}}, sort_keys=True)
+    }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(state.items())}
     write_bytes(path, serialise(tensors, metadata=header))
 
@@ -66,14 +67,13 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise DataError(path, f"not a safetensors file, or cut short ({error})", _REMEDY) from error
-    if CONFIG_KEY not in header:
+    if HEADER_KEY not in header:
         raise DataError(path, "a safetensors file, but not a focalcli model", _REMEDY)
     try:
-        config = decode_config(header[CONFIG_KEY], str(path))
-        notes = json.loads(header.get(NOTES_KEY, "{}"))
-    except (ConfigError, ValueError) as error:
+        stored = json.loads(header[HEADER_KEY])
+        return decode_config(json.dumps(stored["config"]), str(path)), dict(stored["notes"])
+    except (ConfigError, ValueError, LookupError, TypeError) as error:
         raise DataError(path, f"its stored configuration cannot be read ({error})", _REMEDY) from error
-    return config, notes if isinstance(notes, dict) else {}
 
 
 def load_model(path: Path) -> RetinaNet:
