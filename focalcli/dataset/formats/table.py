@@ -11,6 +11,7 @@ from focalcli.errors import Unavailable, UsageError
 
 FORMATS: dict[str, str] = {
     "coco": "focalcli.dataset.formats.coco",
+    "tfod": "focalcli.dataset.formats.tfod_csv",
     "voc": "focalcli.dataset.formats.voc",
     "yolo": "focalcli.dataset.formats.yolo",
 }
@@ -18,6 +19,8 @@ FORMATS: dict[str, str] = {
 ALIASES: dict[str, str] = {
     "coco-json": "coco",
     "pascal-voc": "voc",
+    "tensorflow": "tfod",
+    "tfod-csv": "tfod",
     "ultralytics": "yolo",
     "yolov5": "yolo",
     "yolov8": "yolo",
