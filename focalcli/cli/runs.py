@@ -1,13 +1,14 @@
 """`focalcli runs`: the trainings in a folder, side by side."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from focalcli.cli.console import escape, say
+from focalcli.cli.console import colored, say
 from focalcli.errors import InputNotFound
 
 _COLUMNS = ("run", "status", "preset", "epochs", "best_epoch", "AP", "AP50", "AP75", "data")
@@ -32,11 +33,19 @@ def runs(
     if as_json or not sys.stdout.isatty():
         print(json.dumps(found, indent=2))
     elif found:
-        from focalcli.cli.table import aligned
+        from focalcli.cli.tables import table_of, tables_text
 
-        print(escape(aligned(_COLUMNS, [[run[name] for name in _COLUMNS] for run in found])))
+        rows = [[_shown(run[name], name) for name in _COLUMNS] for run in found]
+        print(tables_text([table_of(_COLUMNS, rows)], colors=colored(sys.stdout)))
     if not found:
         say(f"{folder} holds no runs; focalcli train writes one")
+
+
+def _shown(value: Any, column: str) -> Any:
+    """Give what the table shows: a number that is not there is NaN, which it writes as a dash."""
+    if value is None:
+        return math.nan if column.startswith("AP") else "-"
+    return value
 
 
 def _summary(path: Path) -> dict[str, Any]:

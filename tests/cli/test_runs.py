@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from focalcli.cli.table import aligned
+import pytest
 
 
 def make_run(name: str, status: str = "finished", *evaluations: dict, preset: str = "lite0") -> None:
@@ -53,10 +53,11 @@ def test_damaged_runs_are_listed_as_such(shell) -> None:
     assert (run["status"], run["preset"], run["AP"]) == ("damaged", None, None)
 
 
-def test_a_table_without_rows_is_its_header() -> None:
-    assert aligned(["a", "bc"], []) == "a  bc"
-
-
-def test_numbers_stand_right_and_text_left() -> None:
-    assert aligned(["n", "name"], [[1, "x"], [12, "long"]]) == " n  name\n 1  x\n12  long"
-    assert aligned(["AP"], [[1.0], [0.25]]) == "   AP\n1.000\n .250"
+def test_a_terminal_gets_a_table(shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run("a\x1b", "finished", {"epoch": 5, "AP": 0.4, "AP50": 0.7, "AP75": 0.25})
+    make_run("b")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    lines = shell("runs", "--color", "never").stdout.splitlines()
+    assert lines[0].split() == ["run", "status", "preset", "epochs", "best_epoch", "AP", "AP50", "AP75", "data"]
+    assert lines[1].split() == ["a\\x1b", "finished", "lite0", "9", "5", ".400", ".700", ".250", "/d"]
+    assert lines[2].split() == ["b", "finished", "lite0", "9", "-", "-", "-", "-", "/d"]
