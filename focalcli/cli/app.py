@@ -21,6 +21,10 @@ VERBS: dict[str, Verb] = {
     "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
     "runs": Verb("focalcli.cli.runs:runs", "Models", "List trainings with their best numbers, best first."),
+    "compare": Verb("focalcli.cli.compare:compare", "Models", "Compare two models on the same photos, with intervals."),
+    "calibrate": Verb(
+        "focalcli.cli.calibrate:calibrate", "Models", "Choose a score threshold for each class, to a target."
+    ),
     "config": Verb(
         "focalcli.cli.config:config", "Shell", "Show what is configured and where, or write a file to start from."
     ),

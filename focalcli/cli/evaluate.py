@@ -1,40 +1,45 @@
 """`focalcli evaluate`: numbers of a model, or of saved predictions, on annotated photos."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from focalcli.cli.console import colored, detail, say
-from focalcli.errors import DataError, UsageError
+from focalcli.cli.console import detail, say
+from focalcli.errors import DataError, GateFailed, UsageError
 
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
     from focalcli.evaluation.columns import Predictions
-    from focalcli.evaluation.metrics import Metrics
-
-Format = Literal["table", "json", "csv", "junit"]
 
 
 def evaluate(
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(help="Measure on this split only.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure these saved detections: COCO results or JSON lines.")
     ] = None,
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
-    predictions_out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save the detections: .json COCO results, else JSON lines.")
-    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
     ] = None,
     format: Annotated[
-        Format | None, typer.Option(help="Of the result. [default: table on a terminal, else json]")
+        Literal["table", "json", "csv", "junit"] | None,
+        typer.Option(help="Of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Say why: kinds of errors, confusions, calibration, slices, worst photos.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of it as one HTML file.")] = None,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Draw the photos this often for 95 % intervals; 200 in a report.")
+    ] = 0,
+    fail_under: Annotated[float | None, typer.Option(min=0, max=1, help="Exit 1 where AP is below this.")] = None,
+    predictions_out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the detections: .json COCO results, else JSON lines.")
+    ] = None,
     engine: Annotated[
         Literal["focalcli", "pycocotools"], typer.Option(help="Who computes; the numbers are the same.")
     ] = "focalcli",
@@ -45,29 +50,43 @@ def evaluate(
     area: Annotated[
         str | None, typer.Option(metavar="RANGES", help="Object areas, as small=0..1024,big=1024.. [default: COCO's]")
     ] = None,
+    sizes: Annotated[
+        str, typer.Option(metavar="LIST", help="Edges of the size bins of --reasons, pixels.")
+    ] = "16,32,96",
+    voc: Annotated[
+        bool, typer.Option("--voc", help="Add Pascal VOC's AP: VOC (all points), VOC07 (11 points).")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
     """Measure mean average precision on a data set.
 
-    The 12 COCO numbers and the same for every class, equal to pycocotools. NaN (null in JSON) says that there is no
-    object to measure on.
+    The 12 COCO numbers, overall and by class, equal to pycocotools; null in JSON says that there is no object to
+    measure on. Boxes are measured as the file has them. Detections and classes meet by name.
 
     Example: focalcli evaluate bay --split test --predictions found.jsonl
     """
-    from focalcli.evaluation.coco import evaluate as measure
     from focalcli.evaluation.predictions_file import write_predictions
-    from focalcli.evaluation.reference import evaluate_with_pycocotools
-    from focalcli.evaluation.settings import parse_settings
+    from focalcli.evaluation.result import Wanted, result_of
+    from focalcli.evaluation.settings import parse_numbers, parse_settings
 
     settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
+    wanted = Wanted(engine, reasons, report, resamples, voc, tuple(parse_numbers("--sizes", sizes)), seed)
     dataset = annotated(data, images=images, split=split)
     found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels)
     if predictions_out is not None:
         write_predictions(predictions_out, dataset, found)
-    run = measure if engine == "focalcli" else evaluate_with_pycocotools
-    show(run(dataset, found, settings), "json" if json else format, output)
+    result = result_of(dataset, found, settings, wanted)
+    too_low = fail_under is not None and not result["AP"] >= fail_under
+    failure = f"AP is {result['AP']:.4f}, below --fail-under {fail_under:g}" if too_low else ""
+
+    from focalcli.cli.tables import show
+
+    show(result, "json" if json else format, output, failures={"all": failure} if failure else {})
+    if failure:
+        raise GateFailed(data, failure)
 
 
 def annotated(data: Path, *, images: Path | None, split: str | None) -> "Dataset":
@@ -81,6 +100,7 @@ def annotated(data: Path, *, images: Path | None, split: str | None) -> "Dataset
 
     dataset = read_dataset(data, images=images, split=split, options=ReadOptions(bad_boxes="keep"))
     for finding in dataset.findings:
+        # a photo is missed when it is needed, and then by name
         (detail if finding.severity == "info" or finding.code == "W108" else say)(str(finding))
     if not dataset.images or not dataset.categories:
         raise DataError(data, f"holds no {'class' if dataset.images else 'image'}", "nothing can be measured on it")
@@ -100,11 +120,11 @@ def detections(
     Raises:
         UsageError: both are named.
     """
-    from focalcli.evaluation.predictions_file import read_predictions
-
     if saved is not None and model is not None:
         raise UsageError("--predictions", "cannot stand beside --model", "name one of the two")
     if saved is not None:
+        from focalcli.evaluation.predictions_file import read_predictions
+
         loaded = read_predictions(saved, dataset)
     else:
         from focalcli.evaluation.predict import predict
@@ -116,40 +136,3 @@ def detections(
     for note in loaded.notes:
         say(note)
     return loaded.predictions
-
-
-def show(metrics: "Metrics", format: Format | None, output: Path | None) -> None:
-    """Print the numbers, or write them to a file: a table on a terminal, JSON elsewhere, or as asked."""
-    from focalcli.evaluation.outputs import as_csv, as_dict, as_json, as_junit
-    from focalcli.files import write_text
-
-    chosen = format or ("table" if output is None and sys.stdout.isatty() else "json")
-    if chosen == "table" and output is None:
-        return print_table(metrics)
-    writers = {"json": as_json, "csv": as_csv, "junit": as_junit, "table": as_csv}
-    text = writers[chosen](as_dict(metrics))
-    if output is None:
-        print(text)
-    else:
-        write_text(output, text + "\n")
-
-
-def print_table(metrics: "Metrics") -> None:
-    """Print the numbers of all classes, then a row a class."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("class")
-    for name in [*metrics.values, "objects"]:
-        table.add_column(name, justify="right")
-    total = sum(row.objects for row in metrics.classes)
-    table.add_row("all", *(_three(value) for value in metrics.values.values()), str(total), style="bold")
-    for row in metrics.classes:
-        table.add_row(row.name, *(_three(value) for value in row.values.values()), str(row.objects))
-    Console(no_color=not colored(sys.stdout), highlight=False, markup=False).print(table)
-
-
-def _three(value: float) -> str:
-    """Write a fraction as papers do: three digits after the point."""
-    return "-" if value != value else f"{value:.3f}".removeprefix("0")

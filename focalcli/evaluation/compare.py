@@ -17,9 +17,9 @@ from focalcli.evaluation.metrics import scorer, summarize
 
 
 class Difference(NamedTuple):
-    """A number of A and B, B - A, its interval, and the share of resamples in which the sign is the other one.
+    """A number of A and B, B - A, its interval, and how likely chance alone is to give as much.
 
-    `p` is two-sided: twice the smaller share of resamples at or beyond 0, at most 1.
+    `p` is two-sided: twice the share of resamples at or beyond 0, the data set itself counted as one, at most 1.
     """
 
     a: float
@@ -82,5 +82,6 @@ def compare(a: Matches, b: Matches, categories: Sequence[Category], *, resamples
 
 def _difference(a: float, b: float, drawn: Floats) -> Difference:
     known = drawn[~np.isnan(drawn)]
-    beyond = min((known <= 0).mean(), (known >= 0).mean()) if len(known) else np.nan
-    return Difference(a, b, b - a, interval(drawn), float(min(1.0, 2 * beyond)))
+    beyond = min(int((known <= 0).sum()), int((known >= 0).sum())) + 1
+    p = min(1.0, 2 * beyond / (len(known) + 1)) if len(known) else float("nan")
+    return Difference(a, b, b - a, interval(drawn), p)

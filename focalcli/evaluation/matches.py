@@ -119,11 +119,8 @@ def _outside(area: Floats, limits: tuple[float, float]) -> Bools:
 
 
 def _kept(truth: Truth, predictions: Predictions, limit: int) -> tuple[Ints, Ints, Ints]:
-    """Give group, row and rank of the best `limit` detections of each image and class, by group and rank.
-
-    A group is an image and class as one number, in pycocotools' image order.
-    """
-    group = truth.image_order[predictions.image] * truth.num_categories + predictions.category
+    """Give group, row and rank of the best `limit` detections of each image and class, by group and rank."""
+    group = groups(truth, predictions.image, predictions.category)
     row = np.lexsort((-predictions.score, group))
     group = group[row]
     rank = _position_in_run(group)
@@ -139,12 +136,7 @@ def _position_in_run(values: Ints) -> Ints:
 
 def _pairs(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> _Pairs:
     """Give all pairs of the same group whose IoU is at least `lowest`, ordered for `_choose`."""
-    object_group = truth.image_order[truth.image] * truth.num_categories + truth.category
-    objects = np.argsort(object_group, kind="stable")
-    object_group = object_group[objects]
-    first = np.searchsorted(object_group, group)
-    count = np.searchsorted(object_group, group, side="right") - first
-    detection, found, iou = _overlaps(truth, boxes, objects, first, count, lowest)
+    detection, found, iou = overlaps(truth, boxes, group, lowest)
     new = np.diff(detection, prepend=-1) > 0
     rounds = _position_in_run(group[detection[new]])[np.cumsum(new) - 1]
     order = np.lexsort((-found, -iou, detection, rounds))
@@ -152,12 +144,23 @@ def _pairs(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> _Pairs:
     return _Pairs(detection[order], found[order], iou[order], bounds)
 
 
-def _overlaps(
-    truth: Truth, boxes: Floats, objects: Ints, first: Ints, count: Ints, lowest: float
-) -> tuple[Ints, Ints, Floats]:
-    """Compare detection i with `objects[first[i] : first[i] + count[i]]`; give the pairs that overlap enough."""
+def groups(truth: Truth, image: Ints, category: Ints) -> Ints:
+    """Give image and class as one number, in pycocotools' image order."""
+    return truth.image_order[image] * truth.num_categories + category
+
+
+def overlaps(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> tuple[Ints, Ints, Floats]:
+    """Give detection, object and IoU of all pairs of the same image and class whose IoU is at least `lowest`.
+
+    Boxes are xywh (n, 4), `group` (n,) is `groups` of the detections; the pairs come by detection.
+    """
+    object_group = groups(truth, truth.image, truth.category)
+    objects = np.argsort(object_group, kind="stable")
+    object_group = object_group[objects]
+    first = np.searchsorted(object_group, group)
+    count = np.searchsorted(object_group, group, side="right") - first
     ends = np.cumsum(count)
-    parts: list[tuple[Ints, Ints, Floats]] = []
+    parts: list[tuple[Ints, Ints, Floats]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     begin = 0
     while begin < len(count):
         done = ends[begin - 1] if begin else 0
@@ -170,9 +173,8 @@ def _overlaps(
         enough = iou >= lowest
         parts.append((detection[enough], found[enough], iou[enough]))
         begin = end
-    if not parts:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+    detections, found_objects, ious = zip(*parts, strict=True)
+    return np.concatenate(detections), np.concatenate(found_objects), np.concatenate(ious)
 
 
 def _choose(pairs: _Pairs, thresholds: Floats, counted: Bools, region: Bools, place: Ints) -> Claims:

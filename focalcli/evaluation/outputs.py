@@ -2,21 +2,34 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
 
+from focalcli.evaluation.curves import Curve
 from focalcli.evaluation.metrics import Metrics
 
 
-def as_dict(metrics: Metrics) -> dict[str, Any]:
-    """Give the numbers, `images`, and `classes` with name, id, numbers and number of objects; NaN becomes null."""
-    return {
-        **metrics.values,
-        "images": metrics.images,
-        "classes": [{"name": row.name, "id": row.id, **row.values, "objects": row.objects} for row in metrics.classes],
-    }
+def as_dict(metrics: Metrics, curves: Sequence[Curve]) -> dict[str, Any]:
+    """Give the numbers, `images`, and `classes` with name, id, numbers and number of objects; NaN becomes null.
+
+    Each class also has its recall at IoU 0.5 with all detections kept, and its best F1 with the score it is at.
+    """
+    rows = [
+        {"name": row.name, "id": row.id, **row.values, **_operation(curve), "objects": row.objects}
+        for row, curve in zip(metrics.classes, curves, strict=True)
+    ]
+    return {**metrics.values, "images": metrics.images, "classes": rows}
+
+
+def _operation(curve: Curve) -> dict[str, float]:
+    best = curve.best_f1()
+    nothing = 0.0 if curve.objects else float("nan")
+    recall = float(curve.recall[-1]) if len(curve.recall) else nothing
+    return {"recall": recall, "F1": best.f1, "threshold": best.threshold}
 
 
 def as_json(content: dict[str, Any]) -> str:
@@ -37,9 +50,8 @@ def as_csv(content: dict[str, Any]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def as_junit(content: dict[str, Any], *, failures: dict[str, str] | None = None) -> str:
+def as_junit(content: dict[str, Any], *, failures: Mapping[str, str] = MappingProxyType({})) -> str:
     """Write one test case for all classes together and one for each class; `failures` says which missed a limit."""
-    failures = failures or {}
     cases = {"all": _numbers(content)} | {row["name"]: _numbers(row) for row in content["classes"]}
     suite = ElementTree.Element(
         "testsuite", name="focalcli", tests=str(len(cases)), failures=str(len(failures.keys() & cases.keys()))

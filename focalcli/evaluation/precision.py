@@ -108,3 +108,26 @@ def _precision(found: Hits, weights: Ints) -> tuple[Floats, Ints]:
     true = trues[1:] - trues[found.bounds[segment]]
     # COCOeval adds one ulp of 1 to the number of detections; the last bit is part of the number.
     return true / (detections + np.spacing(1.0)), true
+
+
+def single_precision(category: Ints, score: Floats, true: Bools, objects: Ints) -> Floats:
+    """Give (C,) AP of detections (n,) that are known to be right or wrong; NaN for a class without objects."""
+    order = np.lexsort((-score, category))
+    category, true = category[order], true[order]
+    places, nowhere = np.flatnonzero(true), np.zeros(len(category), np.int64)
+    edges = np.arange(len(objects) + 1)
+    found = Hits(
+        segment=category[places],
+        image=nowhere[places],
+        detection=places,
+        rank=nowhere[places],
+        true=np.ones(len(places), np.bool_),
+        shift=nowhere[places],
+        inside=np.ones(len(category), np.bool_),
+        all_images=nowhere,
+        bounds=np.searchsorted(category[places], edges),
+        claim_bounds=np.searchsorted(category[places], edges),
+        first=np.searchsorted(category, edges[:-1]),
+    )
+    area: Floats = average_precision(found, np.ones(1, np.int64), objects)[0]
+    return area

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import numpy as np
 
-from focalcli.dataset.source import collector_off
+from focalcli.dataset.decode import collector_off
 from focalcli.dataset.types import Dataset
 from focalcli.errors import DataError, InputNotFound
 from focalcli.evaluation.columns import Ints, Predictions, xyxy_to_xywh

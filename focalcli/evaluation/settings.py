@@ -59,13 +59,13 @@ def parse_settings(*, iou: str | None, max_dets: str | None, area: str | None) -
         UsageError: one cannot be read or makes no sense.
     """
     return Settings(
-        COCO.iou if iou is None else tuple(_numbers("--iou", iou)),
-        COCO.max_dets if max_dets is None else tuple(int(value) for value in _numbers("--max-dets", max_dets)),
+        COCO.iou if iou is None else tuple(parse_numbers("--iou", iou)),
+        COCO.max_dets if max_dets is None else tuple(int(value) for value in parse_numbers("--max-dets", max_dets)),
         COCO.areas if area is None else {"all": COCO_AREAS["all"], **_ranges(area)},
     )
 
 
-def _numbers(option: str, text: str) -> list[float]:
+def parse_numbers(option: str, text: str) -> list[float]:
     """Read numbers with commas; COCO's own overlaps come back as the very doubles it compares with."""
     try:
         values = [float(word) for word in text.split(",")]
