@@ -59,7 +59,7 @@ def _warm_start(model: RetinaNet, state: dict[str, Tensor], classes: list[str], 
     mapped: list[str] = []
     new: list[str] = []
     for name, tensor in own.items():
-        if name.startswith(_LAST):
+        if name.startswith(_LAST) and name in state:
             names = [c.name for c in model.config.classes]
             copied = map_classes(tensor, state[name], names, classes, model.config.anchors.per_cell)
             (mapped if copied else new).append(name)
@@ -82,10 +82,9 @@ def map_classes(own: Tensor, other: Tensor, names: list[str], other_names: list[
         return 0
     place = {name: index for index, name in enumerate(other_names)}
     shared = [(index, place[name]) for index, name in enumerate(names) if name in place]
-    into = own.view(per_cell, len(names), *own.shape[1:])
-    out = other.view(per_cell, len(other_names), *own.shape[1:])
-    for index, source in shared:
-        into[:, index] = out[:, source].to(own.dtype)
+    for anchor in range(per_cell):
+        for index, source in shared:
+            own[anchor * len(names) + index] = other[anchor * len(other_names) + source]
     return len(shared)
 
 

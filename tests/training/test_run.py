@@ -1,0 +1,154 @@
+"""Whole trainings, small: what they write, how they stop, and that going on changes nothing."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from focalcli.cli.console import run as focalcli
+from focalcli.errors import CannotWrite, ConfigError, InputNotFound
+from focalcli.train_config import TrainConfig
+from focalcli.training.journal import read_records
+from focalcli.training.prepare import prepare
+from focalcli.training.run import Outcome, run_training
+from focalcli.training.run_folder import RunFolder, config_toml, new_run
+from tests.training.small import FAST, write_squares
+
+
+def trained(
+    data: Path, folder: Path, config: TrainConfig = FAST, *, stop_after: int = 0, resume: bool = False
+) -> Outcome:
+    """Train; stop after so many steps of this call, if given."""
+    steps = 0
+
+    def stopping() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps == stop_after
+
+    return run_training(
+        config,
+        data,
+        output=folder,
+        overwrite=False,
+        resume=resume,
+        stopping=stopping,
+        listeners=(),
+        say=lambda text: None,
+    )
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.e2e
+def test_a_run_leaves_everything_behind(squares: Path, tmp_path: Path) -> None:
+    outcome = trained(squares, tmp_path / "run")
+    folder = outcome.folder
+    assert outcome.finished and folder.best.exists() and folder.state.exists()
+    records = read_records(folder.journal)
+    assert [r["step"] for r in records if r["kind"] == "step"] == [1, 2, 3, 4]
+    assert [r["epoch"] for r in records if r["kind"] == "evaluation"] == [1, 2]
+    facts = folder.read_facts()
+    assert facts["status"] == "finished" and len(facts["data_fingerprint"]) == 64 and facts["command"]
+    assert (folder.path / "metrics.csv").read_text().count("\n") == 3
+    assert "epochs = 2" in (folder.path / "config.toml").read_text()
+
+
+@pytest.mark.e2e
+def test_two_runs_are_equal_and_so_is_one_that_was_stopped(squares: Path, tmp_path: Path) -> None:
+    """Stopped in the middle of an epoch and resumed: the same final weights, the same journal of steps."""
+    straight = trained(squares, tmp_path / "straight").folder
+    again = trained(squares, tmp_path / "again").folder
+    assert digest(straight.best) == digest(again.best)
+    stopped = trained(squares, tmp_path / "stopped", stop_after=3)
+    assert not stopped.finished and stopped.folder.read_facts()["status"] == "stopped"
+    resumed = trained(squares, tmp_path / "stopped", resume=True).folder
+    assert digest(resumed.best) == digest(straight.best)
+    losses = [[r["loss"] for r in read_records(f.journal) if r["kind"] == "step"] for f in (straight, resumed)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.e2e
+def test_resuming_on_other_data_is_refused(squares: Path, tmp_path: Path) -> None:
+    trained(squares, tmp_path / "run", stop_after=1)
+    other = write_squares(tmp_path / "other", train=6)
+    with pytest.raises(ConfigError, match="fingerprint"):
+        trained(other, tmp_path / "run", resume=True)
+
+
+def test_a_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.best.write_text("x")
+    with pytest.raises(CannotWrite, match="--overwrite"):
+        new_run(tmp_path)
+    assert new_run(tmp_path, overwrite=True).path == tmp_path and not folder.best.exists()
+
+
+def test_runs_are_numbered(tmp_path: Path) -> None:
+    assert [new_run(None, runs=tmp_path).path.name for _ in range(3)] == ["train-1", "train-2", "train-3"]
+
+
+def test_the_written_configuration_reads_back(tmp_path: Path) -> None:
+    import tomllib
+
+    config = TrainConfig(alpha="none", lr=0.25, weights='a "b"\\c')
+    read = tomllib.loads(config_toml(config, Path("x y")))
+    assert msgspec.convert(read["train"], TrainConfig) == config and read["data"] == "x y"
+
+
+def test_splits_are_chosen_as_told(squares: Path) -> None:
+    plan = prepare(FAST, squares)
+    assert len(plan.train.images) == 8 and plan.val is not None and len(plan.val.images) == 4
+    assert [(c.name, c.id) for c in plan.model.classes] == [("red", 5), ("green", 9)]
+    assert prepare(msgspec.structs.replace(FAST, val_split="off"), squares).val is None
+
+
+def test_missing_photos_are_named_before_anything_is_written(tmp_path: Path) -> None:
+    data = write_squares(tmp_path / "data")
+    (data / "images" / "train" / "3.png").unlink()
+    with pytest.raises(InputNotFound, match=r"3\.png"):
+        prepare(FAST, data)
+
+
+def test_a_data_set_without_objects_cannot_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_squares(tmp_path / "data")
+    path = data / "annotations" / "train.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "annotations": []}))
+    assert focalcli(["train", str(data), "-o", str(tmp_path / "run")]) == 65
+    assert "no object is annotated" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("number", "extra", "code"),
+    [(signal.SIGTERM, [], 143), (signal.SIGTERM, ["--preemptible"], 75), (signal.SIGINT, [], 130)],
+    ids=str,
+)
+def test_a_signal_ends_after_the_step_and_the_run_goes_on_later(
+    squares: Path, tmp_path: Path, number: int, extra: list[str], code: int
+) -> None:
+    words = ["train", str(squares), "-o", str(tmp_path / "run"), "--epochs", "500", "--batch", "4", "--min-size", "64",
+             "--max-size", "96", "--workers", "0", "--val-split", "off", *extra]  # fmt: skip
+    command = [sys.executable, "-m", "focalcli", *words]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("step "):
+            break
+    process.send_signal(number)
+    output, talk = process.communicate(timeout=60)
+    assert process.returncode == code, talk
+    assert output == "" and "--resume" in talk and "Traceback" not in talk
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state.exists() and folder.read_facts()["status"] == "stopped"
