@@ -21,7 +21,7 @@ OUTPUTS = ("num_dets", "boxes", "scores", "labels")
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
 # onnxruntime's exceptions have no common base of their own.
-_FAILURES: tuple[type[Exception], ...] = (
+FAILURES: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
     *(kind for kind in vars(ort_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
@@ -58,7 +58,7 @@ class OnnxRuntime:
         batch = batch.astype(np.float32) / np.float32(255) if self._float else np.ascontiguousarray(batch)
         try:
             counts, boxes, scores, labels = self._session.run(OUTPUTS, {self._input: batch})
-        except _FAILURES as error:
+        except FAILURES as error:
             raise DataError(self._place, f"cannot be run ({_first_line(error)})", "export it again") from error
         raw = RawDetections(boxes, scores, labels.astype(np.int64), counts.astype(np.int64))
         return raw.check(self._place, len(images), self.config.num_classes)
@@ -86,7 +86,7 @@ def _open_session(path: Path, provider: str) -> onnxruntime.InferenceSession:
         raise InputNotFound(path, "no such model file", _REMEDY) from error
     except OSError as error:
         raise DataError(path, f"cannot be read ({(error.strerror or str(error)).lower()})", _REMEDY) from error
-    except _FAILURES as error:
+    except FAILURES as error:
         if any(words in str(error).lower() for words in _OUTSIDE):
             raise DataError(path, "keeps its weights in another file, which is refused", _REMEDY) from error
         raise DataError(path, f"not an ONNX model, or damaged ({_first_line(error)})", _REMEDY) from error

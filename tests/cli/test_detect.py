@@ -1,0 +1,260 @@
+"""Driven by the mock runtime, which finds bright pixels: the model is not what is tested here."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from focalcli.cli.console import run
+from tests.images.make import encoded, scene
+from tests.inference.mock_runtime import MockRuntime
+
+
+def photo(*channels: int) -> bytes:
+    """A black photo, 64 x 80, with a bright square in each of the channels."""
+    image = np.zeros((64, 80, 3), np.uint8)
+    for channel in channels:
+        image[10 : 20 + channel, 5:25, channel] = 255
+    return encoded(image, "PNG")
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """photos/{a.png: red, b/c.png: green and blue, d.png: nothing}, a model, and the mock runtime for it."""
+    folder = tmp_path / "photos"
+    (folder / "b").mkdir(parents=True)
+    for name, content in {"a.png": photo(0), "b/c.png": photo(1, 2), "d.png": photo()}.items():
+        (folder / name).write_bytes(content)
+    (tmp_path / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "best.safetensors").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, **_: MockRuntime())
+    return folder
+
+
+Lines = list[dict]
+
+
+def detect(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Lines, str]:
+    """Run `focalcli detect` and give exit code, lines and what was said."""
+    code = run(["detect", *words])
+    out, err = capsys.readouterr()
+    return code, [json.loads(line) for line in out.splitlines()], err
+
+
+def test_a_folder_becomes_a_line_a_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, err = detect(capsys, "photos")
+    assert code == 0
+    assert lines == [
+        {
+            "schema": "focalcli.detections/1",
+            "image": "photos/a.png",
+            "width": 80,
+            "height": 64,
+            "detections": [{"box": [5, 10, 25, 20], "score": 1.0, "class": "red", "class_id": 1}],
+        },
+        {
+            "schema": "focalcli.detections/1",
+            "image": "photos/b/c.png",
+            "width": 80,
+            "height": 64,
+            "detections": [
+                {"box": [5, 10, 25, 21], "score": 1.0, "class": "green", "class_id": 2},
+                {"box": [5, 10, 25, 22], "score": 1.0, "class": "blue", "class_id": 7},
+            ],
+        },
+        {"schema": "focalcli.detections/1", "image": "photos/d.png", "width": 80, "height": 64, "detections": []},
+    ]
+    assert err == "model: runs/r/best.safetensors\n3 photos, 3 objects\n"
+
+
+def test_files_and_globs_keep_their_order(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, lines, _ = detect(capsys, "photos/d.png", "photos/*/*.png", "photos/a.png")
+    assert [line["image"] for line in lines] == ["photos/d.png", "photos/b/c.png", "photos/a.png"]
+
+
+def test_text_is_for_people(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "e\x1b[31m.png").write_bytes(photo(0))
+    (photos / "f.png").write_bytes(b"")
+    assert run(["detect", "photos", "--format", "text"]) == 0
+    assert capsys.readouterr().out == (
+        "photos/a.png: 1 red\n"
+        "photos/b/c.png: 1 green, 1 blue\n"
+        "photos/d.png: nothing\n"
+        "photos/e\\x1b[31m.png: 1 red\n"
+        "error: photos/f.png: cannot be decoded (not a photo in a known format), replace or remove it\n"
+    )
+
+
+def test_a_folder_of_results_holds_lines_and_pictures_in_the_same_tree(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "e.tif").write_bytes(encoded(scene(), "TIFF"))
+    _, on_stdout, _ = detect(capsys, "photos")
+    code, lines, _ = detect(capsys, "photos", "-o", "found")
+    assert (code, lines) == (0, [])
+    found = photos.parent / "found"
+    assert [json.loads(line) for line in (found / "detections.jsonl").read_text().splitlines()] == on_stdout
+    pictures = sorted(str(path.relative_to(found)) for path in found.rglob("*") if path.is_file())
+    assert pictures == [
+        "detections.jsonl",
+        "pictures/a.png",
+        "pictures/b/c.png",
+        "pictures/d.png",
+        "pictures/e.tif.jpg",
+    ]
+    with Image.open(found / "pictures" / "a.png") as picture:
+        assert picture.format == "PNG" and picture.size == (480, 384)  # 6 x 80, so that a label fits
+        assert len(picture.getcolors(10_000)) > 10
+
+
+def test_results_in_the_folder_that_is_read_are_not_read_again(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert detect(capsys, "photos", "-o", "photos/found")[0] == 0
+        assert len((photos / "found" / "detections.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_photos_are_left_as_they_are(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    detect(capsys, "photos", "-o", "found")
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
+
+
+def spoil(photos: Path) -> list[str]:
+    """Put one of every kind of bad photo between the good ones; give their names."""
+    good = photo(0)
+    (photos / "a0-cut.png").write_bytes(good[:-30])
+    (photos / "a1-empty.jpg").write_bytes(b"")
+    (photos / "a2-text.jpg").write_text("hello")
+    (photos / "a3-folder.jpg").mkdir()
+    (photos / "a4-gone.jpg").symlink_to("nowhere.jpg")
+    (photos / "a5-loop.jpg").symlink_to("a5-loop.jpg")
+    os.mkfifo(photos / "a6-pipe.jpg")
+    (photos / "a7-huge.png").write_bytes(encoded(scene(300, 300), "PNG"))
+    return [str(path.relative_to(photos.parent)) for path in sorted(photos.glob("a?-*"))]
+
+
+def test_bad_photos_are_errors_in_order_and_the_rest_is_as_if_they_were_not_there(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, clean, _ = detect(capsys, "photos")
+    bad = spoil(photos)
+    code, lines, err = detect(capsys, "photos", "--max-pixels", "80000")
+    assert code == 0
+    assert [line["image"] for line in lines] == ["photos/a.png", *bad, "photos/b/c.png", "photos/d.png"]
+    assert [line for line in lines if "error" not in line] == clean
+    errors = [line["error"] for line in lines if "error" in line]
+    facts = ["cannot be decoded", "not a photo", "not a photo", "is a folder", "no such", "cannot be opened"]
+    facts += ["is a pipe", "300 x 300 pixels are over the limit of 80000"]
+    for error, fact in zip(errors, facts, strict=True):
+        assert fact in error and error.startswith("photos/a")
+    assert err.endswith("11 photos, 3 objects; 8 could not be read\n")
+
+
+def test_strict_fails_after_all_is_done(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(photos)
+    code, lines, err = detect(capsys, "photos", "--strict")
+    assert code == 1 and len(lines) == 11
+    assert "error: detect: 7 of 11 photos could not be read" in err
+    assert detect(capsys, "photos/b", "--strict")[0] == 0
+
+
+def test_all_bad_is_bad_data(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "bad").mkdir()
+    (photos / "bad" / "x.jpg").touch()
+    code, lines, err = detect(capsys, "photos/bad")
+    assert code == 65 and len(lines) == 1 and "none of 1 photos could be read" in err
+
+
+def test_a_missing_folder_is_not_found(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines, err = detect(capsys, "none")
+    assert (code, lines) == (66, [])
+    assert err == "error: none: no such file or folder, check the path\n"
+
+
+def test_no_model_is_not_found(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree("runs")
+    code, _, err = detect(capsys, "photos")
+    assert code == 66 and "run `focalcli train` first, or name one with --model" in err
+
+
+def test_the_threshold_keeps_what_reaches_it(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.zeros((64, 80, 3), np.uint8)
+    image[:20, :20, 0], image[30:50, 30:50, 1] = 204, 255
+    (photos / "a.png").write_bytes(encoded(image, "PNG"))
+    _, [line], _ = detect(capsys, "photos/a.png", "--threshold", "0.81")
+    assert [found["class"] for found in line["detections"]] == ["green"]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken").write_text("x")
+    code, _, err = detect(capsys, "photos", "-o", "taken")
+    assert code == 73 and "taken" in err
+    assert Path("taken").read_text() == "x"
+
+
+def test_an_empty_folder_is_no_photos(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    code, lines, err = detect(capsys, "empty")
+    assert (code, lines) == (66, []) and "holds no photos" in err
+
+
+# The program as a process, with the mock runtime in the model's place.
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import sys; from focalcli.__main__ import main; import focalcli.inference.open as o;"
+    "from tests.inference.mock_runtime import MockRuntime; o.open_runtime = lambda path, **_: MockRuntime();"
+    "sys.argv = ['focalcli', *sys.argv[1:]]; main()",
+    "detect",
+]
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def start(*words: str, **options: object) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*PROGRAM, *words],
+        stdin=options.pop("stdin", subprocess.DEVNULL),  # type: ignore[call-overload]
+        stdout=pipe,
+        stderr=pipe,
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.mark.e2e
+def test_a_reader_that_has_enough_ends_it_quietly(photos: Path) -> None:
+    for i in range(300):
+        os.link(photos / "a.png", photos / f"x{i:03}.png")
+    with start("photos") as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert json.loads(process.stdout.readline())["image"] == "photos/a.png"
+        process.stdout.close()
+        assert process.stderr.read() == b"model: runs/r/best.safetensors\n"
+    assert process.returncode == 141
+
+
+@pytest.mark.e2e
+def test_ctrl_c_leaves_whole_lines(photos: Path) -> None:
+    for i in range(3000):
+        os.link(photos / "a.png", photos / f"x{i:04}.png")
+    process = start("photos")
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in err
+    assert (first + rest).endswith(b"\n")
+    lines = [json.loads(line) for line in (first + rest).splitlines()]
+    assert 0 < len(lines) < 3003
