@@ -6,23 +6,27 @@ import msgspec
 from msgspec import Meta
 
 
-def _about(group: str, description: str, **limits: Any) -> Meta:
-    """Describe a field for the help: its section, its sentence, its limits."""
-    return Meta(description=description, extra={"group": group}, **limits)
+def _about(group: str, description: str, *, metavar: str = "", **limits: Any) -> Meta:
+    """Describe a field for the help: its section, its sentence, its limits; FILE, DIR or PATH where it names one."""
+    return Meta(description=description, extra={"group": group} | ({"metavar": metavar} if metavar else {}), **limits)
 
 
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One training, told completely; the resolved one is written into the run's folder."""
 
     # -- data
-    images: Annotated[str | None, _about("Data", "Folder of the photos, where the annotations do not say.")] = None
+    images: Annotated[
+        str | None, _about("Data", "Folder of the photos, where the annotations do not say.", metavar="DIR")
+    ] = None
     train_split: Annotated[str | None, _about("Data", "Split to train on; `train` where there is one, else all.")] = (
         None
     )
     val_split: Annotated[
         str | None, _about("Data", "Split to evaluate on while training: a name, or `off`; `val` where there is one.")
     ] = None
-    val_data: Annotated[str | None, _about("Data", "Another data set to evaluate on while training.")] = None
+    val_data: Annotated[
+        str | None, _about("Data", "Another data set to evaluate on while training.", metavar="PATH")
+    ] = None
 
     # -- model
     preset: Annotated[str, _about("Model", "lite0, r18, r50, r50v2, r101, or a timm backbone by its name.")] = "lite0"

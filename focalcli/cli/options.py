@@ -3,7 +3,7 @@
 A verb takes the struct as a parameter, `def train(config: TrainConfig, ...)`, and `expand` gives Typer a function with
 one option per field in its place. `Literal` becomes choices, `bool` becomes `--x/--no-x`, a tuple becomes a list
 with commas, and what may be None takes the word `none`. The help is the field's `Meta(description=...)` and the
-section `Meta(extra={"group": ...})`.
+section `Meta(extra={"group": ...})`; text that names a file has a `"metavar"` there: FILE, DIR or PATH.
 """
 
 import inspect
@@ -21,6 +21,7 @@ _NAMES: dict[type, tuple[str, str, str]] = {  # how errors, settings and metavar
     str: ("text", "str", "TEXT"),
     bool: ("true or false", "boolean", "BOOL"),
 }
+_PATHS = {"FILE": "file", "DIR": "directory", "PATH": "path"}
 _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
@@ -70,14 +71,13 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     kind = take_apart(annotation)
     flag = "--" + name.replace("_", "-")
     help_text = next((meta.description for meta in kind.metas if meta.description), None)
-    group = next((meta.extra["group"] for meta in kind.metas if meta.extra and "group" in meta.extra), None)
     plain = not kind.optional and (kind.base is bool or get_origin(kind.base) is Literal)
     option: Any = typer.Option(
         f"{flag}/--no-{name.replace('_', '-')}" if kind.base is bool else flag,
         help=help_text,
-        rich_help_panel=group,
+        rich_help_panel=_extra(kind, "group"),
         parser=None if plain else _parser(annotation, kind),
-        metavar=None if plain else _metavar(kind),
+        metavar=None if plain else _extra(kind, "metavar") or _metavar(kind),
     )
     typed = kind.base if plain else Any
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[typed, option])
@@ -108,6 +108,10 @@ def describe(kind: Kind) -> str:
     return " ".join([words, " and ".join(limits)]).strip() + (", or none" if kind.optional else "")
 
 
+def _extra(kind: Kind, name: str) -> str | None:
+    return next((meta.extra[name] for meta in kind.metas if meta.extra and name in meta.extra), None)
+
+
 def _limit(kind: Kind, name: str) -> list[float]:
     return [value for meta in kind.metas if (value := getattr(meta, name)) is not None]
 
@@ -135,6 +139,7 @@ def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
             raise typer.BadParameter(f"{value!r} is not {describe(kind)}.") from error
 
     name = {Literal: "choice", tuple: "list"}.get(get_origin(kind.base)) or _NAMES[kind.base][1]
+    name = _PATHS.get(_extra(kind, "metavar") or "", name)
     parse.__name__ = name + (" or none" if kind.optional else "")
     parse.__dict__["annotation"] = annotation  # for the JSON Schema
     parse.__dict__["choices"] = get_args(kind.base) if name == "choice" else ()  # for Tab

@@ -25,8 +25,12 @@ from focalcli.errors import ConfigError, did_you_mean
 FILE = "focalcli.toml"
 PREFIX = "FOCALCLI_"
 
-# Keys that may stand outside a table: they mean the same in every verb that knows them.
-SHARED = ("data", "model", "images", "split", "device", "batch", "image_size", "threshold", "max_pixels", "seed")
+# Keys that may stand outside a table: they mean the same in every verb that knows them, but for a few.
+SHARED = ("data", "model", "images", "device", "max_pixels", "seed")
+NOT_SHARED = {
+    ("convert", "images"): "says what becomes of the photos",
+    ("export", "data"): "asks for a measurement, which takes its time",
+}
 
 # Environment variables that are not settings of a verb: `cli/common.py` reads them.
 PROGRAM = ("CONFIG", "COLOR", "ERROR_FORMAT")
@@ -93,7 +97,8 @@ def defaults(settings: Settings, command: Command) -> dict[str, Any]:
 
 def strongest(settings: Settings, verb: str, key: str) -> Setting | None:
     """Give the setting of a verb's key that wins: the higher layer, then the verb's own over the shared one."""
-    found = [setting for owner in ("", verb) if (setting := settings.get((owner, key)))]
+    owners = (verb,) if (verb, key) in NOT_SHARED else ("", verb)
+    found = [setting for owner in owners if (setting := settings.get((owner, key)))]
     return max(reversed(found), key=lambda setting: setting.layer, default=None)
 
 

@@ -22,19 +22,25 @@ def test_nothing_set_is_no_settings(tmp_path: Path) -> None:
 
 
 def test_the_stronger_layer_wins_and_within_a_layer_the_verbs_own(tmp_path: Path) -> None:
-    toml(tmp_path, "[tool.focalcli]\nbatch = 1\n[tool.focalcli.train]\nbatch = 2", "pyproject.toml")
-    assert strongest(find(tmp_path, {}, VERBS), "train", "batch").value == 2
-    assert strongest(find(tmp_path, {}, VERBS), "detect", "batch").value == 1
-    toml(tmp_path, "batch = 3")
-    assert strongest(find(tmp_path, {}, VERBS), "train", "batch").value == 3
-    environment = {"FOCALCLI_TRAIN_BATCH": "5", "FOCALCLI_BATCH": "4"}
+    toml(tmp_path, "[tool.focalcli]\nseed = 1\n[tool.focalcli.train]\nseed = 2", "pyproject.toml")
+    assert strongest(find(tmp_path, {}, VERBS), "train", "seed").value == 2
+    assert strongest(find(tmp_path, {}, VERBS), "detect", "seed").value == 1
+    toml(tmp_path, "seed = 3")
+    assert strongest(find(tmp_path, {}, VERBS), "train", "seed").value == 3
+    environment = {"FOCALCLI_TRAIN_SEED": "5", "FOCALCLI_SEED": "4"}
     found = find(tmp_path, environment, VERBS)
-    assert strongest(found, "train", "batch")[:2] == ("5", "FOCALCLI_TRAIN_BATCH")
-    assert strongest(found, "detect", "batch")[:2] == ("4", "FOCALCLI_BATCH")
+    assert strongest(found, "train", "seed")[:2] == ("5", "FOCALCLI_TRAIN_SEED")
+    assert strongest(found, "detect", "seed")[:2] == ("4", "FOCALCLI_SEED")
+
+
+def test_a_shared_key_spares_the_verb_where_it_means_something_else(tmp_path: Path) -> None:
+    found = find(toml(tmp_path, "images = 'photos'"), {}, ("convert", "train"))
+    assert strongest(found, "train", "images").value == "photos"
+    assert strongest(found, "convert", "images") is None
 
 
 def test_a_named_file_stands_for_both_files(tmp_path: Path) -> None:
-    toml(tmp_path, "batch = 3")
+    toml(tmp_path, "device = 'cpu'")
     other = toml(tmp_path, "seed = 1", "other.toml") / "other.toml"
     assert {key for _, key in find(tmp_path, {}, VERBS, file=other)} == {"seed"}
 
@@ -96,7 +102,7 @@ def test_positional_arguments_and_lists_can_be_set(shell, tmp_path: Path) -> Non
 
 
 def test_dashes_and_underscores_are_the_same_key(shell, tmp_path: Path) -> None:
-    toml(tmp_path, "image-size = 64\nmax_pixels = 5")
+    toml(tmp_path, "max-pixels = 5\n[fit]\nsizes = [64]")
     assert shell("fit").returncode == 0
 
 
