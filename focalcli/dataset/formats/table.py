@@ -11,6 +11,7 @@ from focalcli.errors import Unavailable, UsageError
 
 FORMATS: dict[str, str] = {
     "coco": "focalcli.dataset.formats.coco",
+    "retinanet": "focalcli.dataset.formats.retinanet_csv",
     "tfod": "focalcli.dataset.formats.tfod_csv",
     "voc": "focalcli.dataset.formats.voc",
     "yolo": "focalcli.dataset.formats.yolo",
@@ -19,6 +20,8 @@ FORMATS: dict[str, str] = {
 ALIASES: dict[str, str] = {
     "coco-json": "coco",
     "pascal-voc": "voc",
+    "keras-retinanet": "retinanet",
+    "retinanet-csv": "retinanet",
     "tensorflow": "tfod",
     "tfod-csv": "tfod",
     "ultralytics": "yolo",
