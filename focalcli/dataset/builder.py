@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from focalcli.dataset.columns import Chunk, Rows, joined, sparse_column
-from focalcli.dataset.findings import FindingLog
+from focalcli.dataset.findings import CODES, FindingLog
 from focalcli.dataset.finish import refuse_fatal, resolve_images, sound_rows
 from focalcli.dataset.format import FormatInfo, ReadOptions
 from focalcli.dataset.names import printable, safe_relative, split_name
@@ -181,6 +181,11 @@ class DatasetBuilder:
         """Report something seen while reading, `count` times in all; the codes are in `findings.CODES`."""
         self._log.add(code, place, fact, count=count, others=others)
 
+    @property
+    def failed(self) -> bool:
+        """Tell whether a finding was reported that reading cannot go on from."""
+        return any(CODES[finding.code].fatal for finding in self._log.findings())
+
     def finish(self) -> Dataset:
         """Give the data set: sizes resolved, keys unique, boxes repaired and sorted by image, all findings kept.
 
@@ -193,7 +198,7 @@ class DatasetBuilder:
         rows = joined(self._chunks)
         kept = sound_rows(rows, self._images, tuple(self._files), self._format.record, self.options, self._log)
         if not self.options.lenient:
-            refuse_fatal(self._log.findings(), self.options)
+            refuse_fatal(self._log.as_seen(), self.options)
         dataset = Dataset(
             tuple(self._categories),
             tuple(self._images),

@@ -12,6 +12,9 @@ from focalcli.errors import DataError
 
 T = TypeVar("T")
 
+YAML_DEPTH = 32
+"""PyYAML's time grows with the square of the depth."""
+
 
 def decode_text(content: bytes, place: str) -> str:
     """Decode UTF-8 (a byte order mark is dropped), or UTF-16 with a mark.
@@ -19,11 +22,11 @@ def decode_text(content: bytes, place: str) -> str:
     Raises:
         DataError: neither, or it holds NUL characters.
     """
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding, name = ("utf-16", "UTF-16") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "UTF-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DataError(place, f"is not {encoding[:6]} text (byte {error.start})", "save it as UTF-8") from error
+        raise DataError(place, f"is not {name} text (byte {error.start})", "save it as UTF-8") from error
     if "\0" in text:
         raise DataError(place, "holds NUL characters", "save it as UTF-8 text")
     return text
@@ -79,8 +82,12 @@ def decode_yaml(text: str, place: str) -> Any:
     import yaml
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > YAML_DEPTH:
+                raise DataError(place, "is nested too deeply", "check where the file comes from")
             if getattr(event, "anchor", None) or (getattr(event, "tag", None) or "!") != "!":
                 at = f"{place}: line {event.start_mark.line + 1}" if event.start_mark else place
                 raise DataError(at, "YAML anchors, aliases and tags are refused", "write it out")

@@ -66,10 +66,13 @@ class FindingLog:
             places += [place, *others][: EXAMPLES + 1 - len(places)]
         self._counts[code, fact] = self._counts.get((code, fact), 0) + count
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Give the findings, errors before warnings, by code, then as first seen."""
-        found = [
+    def as_seen(self) -> list[Finding]:
+        """Give the findings in the order they were first seen: a cause before what follows from it."""
+        return [
             Finding(code, places[0], fact, CODES[code].severity, self._counts[code, fact], tuple(places[1:]))
             for (code, fact), places in self._places.items()
         ]
-        return tuple(sorted(found, key=lambda finding: finding.code))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Give the findings, errors before warnings, by code, then as first seen."""
+        return tuple(sorted(self.as_seen(), key=lambda finding: finding.code))

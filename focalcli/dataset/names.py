@@ -40,9 +40,10 @@ def portable(path: str) -> str:
     """Give a relative path back if every system can create it.
 
     Raises:
-        ValueError: as `safe_relative`, or a part is a name Windows reserves or ends in a dot or space.
+        ValueError: as `safe_relative`; or it is not in the form that gives; or a part is a name Windows cannot store.
     """
-    path = safe_relative(path)
+    if safe_relative(path) != path:
+        raise ValueError("has empty parts or backslashes")
     for part in path.split("/"):
         if _RESERVED.match(part):
             raise ValueError(f"has the part {part!r}, a name Windows reserves")

@@ -66,7 +66,9 @@ def upright_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
     if width <= 0 or height <= 0:
         width, height = _pillow_size(path)
     if width * height > max_pixels:
-        raise DataError(path, f"{width} x {height} pixels are over the limit of {max_pixels}", "raise --max-pixels")
+        raise DataError(
+            path, f"{width} x {height} pixels are over --max-pixels {max_pixels}", "check where it comes from"
+        )
     return int(width), int(height)
 
 
@@ -76,7 +78,7 @@ def _pillow_size(path: Path) -> tuple[int, int]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 # Without EXIF data in the header, `getexif` would decode a whole PNG to look behind its pixels.
                 turned = "exif" in image.info and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)

@@ -109,7 +109,7 @@ def _encoded(dataset: Dataset, rows: Ints, image_ids: Ints, box_ids: Ints, categ
             category_ids[boxes.category].tolist(),
             np.round(xywh, DECIMALS).tolist(),
             np.round(boxes.area, DECIMALS).tolist(),
-            ((boxes.flags & (Flag.CROWD | Flag.GROUP | Flag.IGNORE).value) != 0).astype(np.int64).tolist(),
+            (boxes.flags & Flag.CROWD.value).tolist(),
         )
         annotations = [_OutAnnotation(*values) for values in zip(*columns, strict=True)]
         _add_rare(annotations, boxes)

@@ -9,9 +9,10 @@ import numpy as np
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.format import ReadOptions
 from focalcli.dataset.formats.voc_file import VocFile, parse
-from focalcli.dataset.names import safe_relative, split_name, stem
+from focalcli.dataset.names import printable, split_name, stem
 from focalcli.dataset.source import Source
 from focalcli.errors import DataError
+from focalcli.images.sizes import is_photo_name
 
 ORDER = ("train", "val", "test")
 _DEVKIT = re.compile(r"^(VOCdevkit|VOC20\d\d)$")
@@ -23,6 +24,8 @@ def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     paths = [source.path] if not source.path.is_dir() else source.files(".xml")
     parsed = [found for path in paths if (found := parse(source, builder, path)) is not None]
     if not parsed:
+        if builder.failed:
+            return
         raise DataError(source.path, "holds no readable VOC annotation", "name its format with --from")
     one_based, reason = _convention(parsed, options)
     builder.extras["coordinates"] = reason
@@ -74,7 +77,7 @@ def _splits(source: Source, parsed: Sequence[VocFile]) -> dict[str, list[tuple[P
 
 def _unlabelled(source: Source, parsed: Sequence[VocFile]) -> list[tuple[Path, str]]:
     """Give the photos in `JPEGImages` that have no XML file."""
-    known = {(found.base, found.stem) for found in parsed}
+    known = {(found.base, name) for found in parsed for name in (found.stem, stem(found.filename))}
     bases = sorted({found.base for found in parsed} if source.path.is_dir() else ())
     stems = [
         (base, stem(photo.relative_to(base / "JPEGImages").as_posix()))
@@ -166,19 +169,23 @@ def _add_image(source: Source, builder: DatasetBuilder, found: VocFile, split: s
 
 
 def _photo(source: Source, builder: DatasetBuilder, base: Path, here: Path, name: str, filename: str) -> Path | None:
-    """Find a photo by the XML file's own stem, which is right more often than `<filename>`, then by that."""
+    """Find a photo by the XML file's own stem, which is right more often than `<filename>`, then by that.
+
+    Where two photos share the stem, `<filename>` decides.
+    """
     folders = source.folders(*source.images, base / "JPEGImages", base / "images", base, here)
+    wanted = name
     try:
         photo = source.find_photo(name, folders)
-        if photo is not None and filename and filename != photo.name:
-            photo = source.find(safe_relative(filename.rpartition("/")[2]), [photo.parent]) or photo
-            photo = photo if photo.stem == Path(name).name else source.find_photo(name, folders)
-        if photo is None and filename:
-            photo = source.find(filename, folders) or source.find_photo(filename, folders)
+        last = re.split(r"[\\/]", filename)[-1]
+        if photo is not None:
+            twin = last not in ("", photo.name) and stem(last) == photo.stem and is_photo_name(last)
+            return (source.find(last, [photo.parent]) if twin else None) or photo
+        wanted = filename
+        return (source.find(filename, folders) or source.find_photo(filename, folders)) if filename else None
     except ValueError as error:
-        builder.finding("E005", f"{source.name(here)}: {name}", f"the image name {filename!r} {error}")
+        builder.finding("E005", f"{source.name(here)}: {printable(name)}", f"the image name {wanted!r} {error}")
         return None
-    return photo
 
 
 def _key(source: Source, photo: Path | None, base: Path, name: str) -> str:
