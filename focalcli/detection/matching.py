@@ -49,7 +49,8 @@ def match(boxes: Tensor, present: Tensor, anchors: Tensor, *, object_iou: float,
     overlap, index, best = _best_overlaps(boxes, blocks)
     state = (overlap >= object_iou).long() - ((overlap >= background_iou) & (overlap < object_iou)).long()
     forced = (best > 0) & (best < object_iou)
-    if forced.any():  # the best anchors of all other objects are OBJECT already
+    # The best anchors of all other objects are OBJECT already. On a GPU asking would cost more than looking.
+    if boxes.is_cuda or forced.any():
         wanted = torch.where(forced, best, -1)[..., None]
         equal = torch.cat([(box_iou(boxes, block) == wanted).any(dim=1) for block in blocks], dim=1)
         state = torch.where(equal, State.OBJECT, state)
