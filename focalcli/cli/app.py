@@ -19,6 +19,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("focalcli.cli.evaluate:evaluate", "The path", "Measure mean average precision on a data set."),
     "detect": Verb("focalcli.cli.detect:detect", "The path", "Find objects in photos, as a stream of JSON lines."),
     "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
+    "verify": Verb("focalcli.cli.verify:verify", "Models", "Check an exported file against its certificate."),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
     "runs": Verb("focalcli.cli.runs:runs", "Models", "List trainings with their best numbers, best first."),
     "compare": Verb("focalcli.cli.compare:compare", "Models", "Compare two models on the same photos, with intervals."),

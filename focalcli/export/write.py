@@ -1,0 +1,207 @@
+"""From a model to a proved file: build, lower the precision, compare with torch, and only then let it appear."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from msgspec.structs import replace
+
+from focalcli.dataset.types import Dataset
+from focalcli.detection.retinanet import RetinaNet
+from focalcli.errors import GateFailed, Unavailable
+from focalcli.evaluation.columns import Predictions
+from focalcli.export.accuracy import compare_accuracy, file_predictions, torch_predictions
+from focalcli.export.agreement import LIMITS, Agreement, Limits, describe
+from focalcli.export.certificate import (
+    Accuracy,
+    Certificate,
+    again,
+    certificate_path,
+    encode,
+    environment,
+    make_trials,
+    repeat,
+    sha256,
+)
+from focalcli.export.eight_bits import Search
+from focalcli.export.graph import build_onnx
+from focalcli.export.half import to_half
+from focalcli.export.options import ExportOptions, fixed_fit
+from focalcli.export.reference import Reference
+from focalcli.export.session import FileSession
+from focalcli.files import replacing
+
+# One protobuf message cannot be larger, and a model of ours is at most a tenth of it.
+_LARGEST = 2**31 - 1
+
+# Where the graph resizes, some pixels of the photo are rounded otherwise than Pillow does.
+RESIZED = Limits(box=2.0, score=0.02, alone=0.02)
+
+Say = Callable[[str], None]
+
+
+def limits_for(options: ExportOptions, *, box: float | None = None, score: float | None = None) -> Limits:
+    """Give the limits of a form of file, single ones replaced."""
+    usual = RESIZED if options.resize_inside else LIMITS[options.precision]
+    return replace(usual, box=usual.box if box is None else box, score=usual.score if score is None else score)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a file is held to: its limits, photos to measure AP on, and the AP it may lose."""
+
+    limits: Limits
+    dataset: Dataset | None = None
+    max_drop: float = 0.005
+    resamples: int = 1000
+
+
+def write_onnx(
+    model: RetinaNet,
+    target: Path,
+    options: ExportOptions,
+    proof: Proof,
+    *,
+    calibration: Dataset | None = None,
+    say: Say = lambda line: None,
+) -> Certificate:
+    """Write `target` and its certificate beside it if the file gives torch's answers; else leave nothing.
+
+    `calibration` is needed for int8, and only there.
+
+    Raises:
+        GateFailed: the file's answers, or its AP, are too far from torch's.
+        CannotWrite, IoError: as `files.replacing`.
+        UsageError, Unavailable: as `graph.build_onnx`.
+        DataError, InputNotFound: a photo or annotation cannot be used.
+    """
+    model.config = fixed_fit(model.config, options.size)
+    with ExitStack() as files:
+        # Opened first, so that a place that cannot be written is an error of the first second.
+        file = files.enter_context(replacing(target))
+        beside = files.enter_context(replacing(certificate_path(target)))
+        built = build_onnx(model, options)
+        if options.precision == "fp16":
+            built = to_half(built)
+        certificate = prove(model, built, target, options, proof)
+        say(f"{target}: {describe(certificate.agreement)}")
+        if calibration is not None:
+            certificate, built = _in_eight_bits(model, built, file, target, certificate, proof, calibration, say)
+        file.write_bytes(serialized(built, target))
+        if proof.dataset is not None:
+            accuracy = _accuracy(model, file, proof.dataset, proof)
+            say(f"{target}: {describe_accuracy(accuracy)}")
+            gate_accuracy(accuracy, target)
+            certificate = replace(certificate, accuracy=accuracy)
+        beside.write_bytes(encode(certificate))
+    return certificate
+
+
+def _in_eight_bits(
+    model: RetinaNet,
+    built: onnx.ModelProto,
+    scratch: Path,
+    target: Path,
+    certificate: Certificate,
+    proof: Proof,
+    calibration: Dataset,
+    say: Say,
+) -> tuple[Certificate, onnx.ModelProto]:
+    """Find the 8-bit form of a proved float32 file; its certificate holds its own answers, and its loss of AP."""
+    search = Search(FileSession(built, model.config, certificate.options), calibration, scratch, say)
+    torch = torch_predictions(model, search.dataset)
+    built, quantization = search.run(torch, proof.max_drop, target)
+    scratch.write_bytes(serialized(built, target))
+    accuracy = _accuracy(model, scratch, search.dataset, proof, torch)
+    session = FileSession(built, model.config, certificate.options)
+    trials = [again(trial, session) for trial in certificate.trials]
+    content = serialized(built, target)
+    certificate = replace(
+        certificate,
+        sha256=sha256(content),
+        bytes=len(content),
+        answers_of="the file",
+        limits=LIMITS["int8"],
+        agreement=repeat(trials, session, model.config, certificate.options, LIMITS["int8"]),
+        accuracy=accuracy,
+        quantization=quantization,
+        trials=trials,
+    )
+    return certificate, built
+
+
+def _accuracy(
+    model: RetinaNet, file: Path, dataset: Dataset, proof: Proof, torch: Predictions | None = None
+) -> Accuracy:
+    torch = torch_predictions(model, dataset) if torch is None else torch
+    found = file_predictions(file, dataset)
+    return compare_accuracy(dataset, torch, found, max_drop=proof.max_drop, resamples=proof.resamples)
+
+
+def prove(model: RetinaNet, built: onnx.ModelProto, target: Path, options: ExportOptions, proof: Proof) -> Certificate:
+    """Compare a built file with torch on generated images; give its certificate.
+
+    Raises:
+        GateFailed: they differ by more than the limits.
+    """
+    trials = make_trials(Reference(model, options.output), options)
+    session = FileSession(built, model.config, options)
+    found = repeat(trials, session, model.config, options, proof.limits)
+    gate(found, proof.limits, target)
+    content = serialized(built, target)
+    return Certificate(
+        sha256=sha256(content),
+        bytes=len(content),
+        config=model.config,
+        options=options,
+        answers_of="torch",
+        limits=proof.limits,
+        agreement=found,
+        notes=notes(options),
+        environment=environment(),
+        trials=trials,
+    )
+
+
+def gate(found: Agreement, limits: Limits, target: Path) -> None:
+    """Raise GateFailed when the answers differ by more than the limits."""
+    if not found.within(limits):
+        fact = (
+            f"its answers differ from torch's: {found.alone} detections have no counterpart within "
+            f"{limits.box:g} px and {limits.score:g} of score, {found.pairs} have one"
+        )
+        raise GateFailed(target, fact, "nothing was written")
+
+
+def gate_accuracy(accuracy: Accuracy, target: Path) -> None:
+    """Raise GateFailed when AP falls by more than the limit."""
+    if accuracy.difference < -accuracy.max_drop:
+        fact = f"its AP is {-accuracy.difference:.4f} below torch's {accuracy.torch_ap:.4f}"
+        raise GateFailed(target, fact, "nothing was written; raise --max-drop or use a higher precision")
+
+
+def describe_accuracy(accuracy: Accuracy) -> str:
+    """Say in one line what the AP became."""
+    return (
+        f"AP {accuracy.file_ap:.4f}, torch {accuracy.torch_ap:.4f}, difference {accuracy.difference:+.4f} "
+        f"[{accuracy.low:+.4f}, {accuracy.high:+.4f}] on {accuracy.images} images"
+    )
+
+
+def notes(options: ExportOptions) -> tuple[str, ...]:
+    """Say what was not compared."""
+    if options.output == "trt":
+        return ("EfficientNMS_TRT runs in TensorRT only: its inputs were compared, the node was not run",)
+    return ()
+
+
+def serialized(model: onnx.ModelProto, target: Path) -> bytes:
+    """Give a model's bytes, the same for the same model."""
+    if model.ByteSize() > _LARGEST:
+        raise Unavailable(
+            target, "the model is larger than 2 GB, which one file cannot hold", "choose a smaller backbone"
+        )
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
