@@ -113,13 +113,14 @@ def _priced(matches: Matches, kind: npt.NDArray[np.int8], target: Ints, missed: 
         return float(np.nanmean(values)) if (total > 0).any() else float("nan")
 
     base = mean(matches.category, judged, true, objects)
-    heirs = _best_for_each_object(matches, np.where(used[target], -1, target))
+    heirs = _best_for_each_object(matches, np.where(np.append(used, True)[target], -1, target))
+    target_category = np.append(matches.truth.category, -1)[target]
     costs = {}
     for index, name in enumerate(KINDS):
         category, keep, right, total = matches.category, judged & (kind != index), true, objects
         if index in (CLASS, LOCALISATION):
             repaired = heirs & (kind == index)
-            category = np.where(repaired, matches.truth.category[target], category)
+            category = np.where(repaired, target_category, category)
             keep, right = keep | repaired, true | repaired
         if index == MISSED:
             total = objects - np.bincount(matches.truth.category[missed], minlength=classes)

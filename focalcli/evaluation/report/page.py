@@ -56,7 +56,7 @@ def _content(reasons: Reasons, intervals: Mapping[str, Interval]) -> dict[str, A
         "ece": reasons.reliability.ece,
         "kinds": [(kind, KIND_WORDS[kind], counts[kind], costs[kind]) for kind in KINDS],
         "largest_count": max([*counts.values(), 1]),
-        "largest_cost": max([*costs.values(), 1e-9]),
+        "largest_cost": max([cost for cost in costs.values() if cost == cost], default=0.0) or 1.0,
         "confusion": _confusion(reasons),
         "slices": reasons.slices,
         "worst": worst_cards(reasons),
