@@ -47,8 +47,10 @@ CODES: dict[str, Code] = {
     "W121": Code("warning", False, "the annotation was left out"),
     "W122": Code("warning", False, "set the convention yourself"),
     "I201": Code("info", False, ""),
+    "I202": Code("info", False, ""),
 }
-"""W121: a shape that is no box and has none; W122: a convention that had to be guessed; I201: a rounding undone."""
+"""W121: a shape that is no box and has none; W122: a convention that had to be guessed; I201: a rounding undone;
+I202: a turned or free shape read as the box around it."""
 
 
 class FindingLog:
