@@ -11,6 +11,10 @@ from focalcli.errors import Unavailable, UsageError
 
 FORMATS: dict[str, str] = {
     "coco": "focalcli.dataset.formats.coco",
+    "createml": "focalcli.dataset.formats.createml",
+    "cvat": "focalcli.dataset.formats.cvat",
+    "hf": "focalcli.dataset.formats.hf_jsonl",
+    "labelme": "focalcli.dataset.formats.labelme",
     "retinanet": "focalcli.dataset.formats.retinanet_csv",
     "tfod": "focalcli.dataset.formats.tfod_csv",
     "voc": "focalcli.dataset.formats.voc",
@@ -20,6 +24,10 @@ FORMATS: dict[str, str] = {
 ALIASES: dict[str, str] = {
     "coco-json": "coco",
     "pascal-voc": "voc",
+    "cvat-xml": "cvat",
+    "hf-jsonl": "hf",
+    "huggingface": "hf",
+    "imagefolder": "hf",
     "keras-retinanet": "retinanet",
     "retinanet-csv": "retinanet",
     "tensorflow": "tfod",
