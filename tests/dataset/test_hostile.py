@@ -267,8 +267,8 @@ def test_numbers_beyond_all_bounds_do_not_pass(folder: Any, number: str) -> None
 
 
 def test_a_photo_over_max_pixels_is_refused_by_its_header(folder: Any) -> None:
-    """A PNG header of 60000 x 60000 in 29 bytes."""
-    folder.text("images/a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60000).to_bytes(4, "big") * 2 + b"\x08\2\0\0\0")
+    """A JPEG frame header of 60000 x 60000 in 51 bytes."""
+    folder.text("images/a.jpg", b"\xff\xd8\xff\xc0\0\x11\x08" + (60000).to_bytes(2, "big") * 2 + bytes(40))
     folder.text("labels/a.txt", "0 .5 .5 .1 .1\n")
     folder.text("data.yaml", "train: images\nval: images\nnames: [cat]\n")
     with refused("60000 x 60000 pixels are over --max-pixels 178956970"):

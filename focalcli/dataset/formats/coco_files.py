@@ -49,8 +49,11 @@ def annotation_files(source: Source) -> dict[str, Path]:
 
 def _raw_split(path: Path) -> str:
     """Give the split a file name or its folder names, as it is written there; nothing where none does."""
-    if match := _SPLIT.search(path.name.removesuffix(".json")):
+    name = path.name.removesuffix(".json")
+    if match := _SPLIT.search(name):
         return match.group(1)
+    if name.startswith("instances_"):
+        return name.removeprefix("instances_")
     folder = path.absolute().parent.name
     return folder if split_name(folder) in ("train", "val", "test") else ""
 
