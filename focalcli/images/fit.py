@@ -1,7 +1,7 @@
 """How a photo becomes network input, and how boxes come back. Training, evaluation, detection and export share it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +28,10 @@ class Fit:
         """Give a model's Fit; padding has the model's mean colour, so that it is about 0 once normalised."""
         red, green, blue = (round(mean * 255) for mean in config.mean)
         return cls(config.fit.min_size, config.fit.max_size, config.fit.divisor, (red, green, blue))
+
+    def scaled(self, scale: float) -> "Fit":
+        """Give a Fit to this many times the size."""
+        return replace(self, min_size=round(self.min_size * scale), max_size=round(self.max_size * scale))
 
     def shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Give the (height, width) that a photo of `image_size` is resized to: rounded, at least 1."""

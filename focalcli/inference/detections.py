@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from focalcli.config import ModelConfig
+from focalcli.config import ModelConfig, PostprocessConfig
 from focalcli.errors import DataError
 
 
@@ -75,3 +75,10 @@ class Runtime(Protocol):
 
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""
+
+    def using(self, postprocess: PostprocessConfig) -> "Runtime":
+        """Give the same model with another post-processing.
+
+        Raises:
+            UsageError: the file has its own inside, which cannot be changed so.
+        """

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from focalcli.config import ModelConfig, decode_config
-from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable
+from focalcli.config import ModelConfig, PostprocessConfig, decode_config
+from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
 from focalcli.inference.detections import RawDetections
 
 CONFIG_KEY = "focalcli.config"
@@ -30,6 +30,7 @@ FAILURES: tuple[type[Exception], ...] = (
 # How onnxruntime says that it may not look for weights in another file.
 _OUTSIDE = ("model_path must not be empty", "external data")
 
+_CHECKPOINT = "give the checkpoint it was exported from, or export it again"
 _REMEDY = "name a file written by `focalcli export --onnx`"
 
 
@@ -51,6 +52,24 @@ class OnnxRuntime:
         self._input, self._shape = entry.name, entry.shape
         self._float = entry.type != "tensor(uint8)"
         self._channels_last = entry.shape[3] == 3
+
+    def using(self, postprocess: PostprocessConfig) -> "OnnxRuntime":
+        """Give this model: thresholds and numbers below its own only leave out more, and the caller does that.
+
+        Raises:
+            UsageError: something is asked for that the file has already left out.
+        """
+        own = self.config.postprocess
+        if postprocess.nms_iou != own.nms_iou:
+            raise UsageError(self._place, f"has its own NMS at IoU {own.nms_iou} inside", _CHECKPOINT)
+        if postprocess.max_detections > own.max_detections:
+            raise UsageError(self._place, f"gives {own.max_detections} detections at most", _CHECKPOINT)
+        if any(
+            wanted < given
+            for wanted, given in zip(limits(postprocess, self.config), limits(own, self.config), strict=True)
+        ):
+            raise UsageError(self._place, "keeps only scores above its own threshold", _CHECKPOINT)
+        return self
 
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""
@@ -108,6 +127,11 @@ def _stored_config(session: onnxruntime.InferenceSession, place: str) -> ModelCo
         return decode_config(stored, place)
     except ConfigError as error:
         raise DataError(place, error.fact, _REMEDY) from error
+
+
+def limits(postprocess: PostprocessConfig, config: ModelConfig) -> tuple[float, ...]:
+    """Give the score threshold of each class."""
+    return postprocess.class_thresholds or (postprocess.score_threshold,) * config.num_classes
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,13 +1,15 @@
 """Runs a checkpoint with torch, on a GPU or on the CPU."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from msgspec.structs import replace
 
 from focalcli.checkpoint import load_model
-from focalcli.config import ModelConfig
+from focalcli.config import ModelConfig, PostprocessConfig
 from focalcli.detection.devices import pick_device, pick_precision
 from focalcli.detection.postprocess import detect
 from focalcli.detection.retinanet import RetinaNet
@@ -29,6 +31,12 @@ class TorchRuntime:
     def open(cls, path: Path, *, device: str = "auto", precision: str = "auto") -> "TorchRuntime":
         """Load a checkpoint. Raises as `focalcli.checkpoint.load_model` and `pick_device` do."""
         return cls(load_model(path), device=device, precision=precision, place=str(path))
+
+    def using(self, postprocess: PostprocessConfig) -> "TorchRuntime":
+        """Give the same model with another post-processing; the weights are shared."""
+        changed = copy.copy(self)
+        changed.config = replace(self.config, postprocess=postprocess)
+        return changed
 
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""

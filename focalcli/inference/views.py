@@ -4,23 +4,83 @@ A view knows the way back: its boxes return to the photo exactly. How the boxes 
 `merge.py`'s part.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from focalcli.errors import UsageError, did_you_mean
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
+from focalcli.images.tiles import tiles
+
+TTA = ("flip", "scales")
+SMALLEST_TILE = 32
+
+# Of the model's own input size, for --tta scales.
+SCALES = (0.8, 1.0, 1.25)
+
+# A photo of more views makes them only as they are needed.
+_EAGER_VIEWS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ViewConfig:
+    """In how many ways the network looks at a photo. The defaults: once, at all of it.
+
+    `tile`: the side of tiles in pixels, `auto` for the model's input size. `overlap`: the part of a tile that its
+    neighbours see too. `tta`: any of `flip` (mirrored too) and `scales` (at 0.8 and 1.25 of the size too).
+    """
+
+    tile: int | Literal["auto"] | None = None
+    overlap: float = 0.2
+    tta: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, tile: str | None = None, overlap: float = 0.2, tta: str | None = None) -> "ViewConfig":
+        """Read the options --tile, --overlap and --tta of a command line.
+
+        Raises:
+            UsageError: one of them is not what it must be.
+        """
+        side: int | Literal["auto"] | None = None
+        if tile is not None:
+            if tile != "auto" and not (tile.isdecimal() and int(tile) >= SMALLEST_TILE):
+                raise UsageError(
+                    "--tile", f"{tile!r} is no side of a tile", f"auto, or {SMALLEST_TILE} and more pixels"
+                )
+            side = "auto" if tile == "auto" else int(tile)
+        kinds = tuple(word.strip() for word in tta.split(",")) if tta else ()
+        for kind in kinds:
+            if kind not in TTA:
+                raise UsageError("--tta", f"no such view {kind!r}", did_you_mean(kind, TTA))
+        return cls(side, overlap, kinds)
+
+
+WHOLE = ViewConfig()
+
+
+class Photo(Protocol):
+    """Pixels (H, W, 3), in memory or read from a file as slices of it are taken."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give (H, W, 3)."""
+
+    def __getitem__(self, key: tuple[slice, slice], /) -> Pixels:
+        """Give the pixels of a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Fitted pixels, and where they came from: a crop at `origin` (x, y) of `crop_size` (height, width)."""
+    """Fitted pixels, and where they came from: a crop at `origin` (x, y) of `crop_size` out of `image_size`."""
 
     pixels: Pixels
     fit: Fit
     crop_size: tuple[int, int]
+    image_size: tuple[int, int]
     origin: tuple[int, int] = (0, 0)
     mirrored: bool = False
 
@@ -37,6 +97,16 @@ class View:
         x, y = self.origin
         return self.fit.undo(boxes, self.crop_size) + np.array([x, y, x, y], np.float32)
 
+    def cut(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        """Tell which sides (n, 4) of boxes in the photo lie on an edge of the crop behind which the photo goes on."""
+        (x, y), (height, width) = self.origin, self.crop_size
+        edges = np.array([x, y, x + width, y + height])
+        inner = edges != [0, 0, self.image_size[1], self.image_size[0]]
+        # Boxes of cut objects end near the edge, not exactly on it.
+        near = 2 + 0.01 * np.array([width, height, width, height])
+        cut: npt.NDArray[np.bool_] = (np.abs(boxes - edges) <= near) & inner
+        return cut
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -46,7 +116,23 @@ class Prepared:
     views: Iterable[View]
 
 
-def whole(image: Pixels, fit: Fit) -> Prepared:
-    """Show the photo once, all of it."""
-    size = (image.shape[0], image.shape[1])
-    return Prepared(size, (View(fit.apply(image), fit, size),))
+def prepare(photo: Photo, fit: Fit, config: ViewConfig) -> Prepared:
+    """Make the views of a photo."""
+    size = (photo.shape[0], photo.shape[1])
+    side = fit.min_size if config.tile == "auto" else config.tile or max(size)
+    crops = tiles(size, side, overlap=config.overlap)
+    views = _views(photo, size, crops, fit, config)
+    return Prepared(size, views if len(crops) > _EAGER_VIEWS else tuple(views))
+
+
+def _views(
+    photo: Photo, size: tuple[int, int], crops: list[tuple[int, int, int, int]], fit: Fit, config: ViewConfig
+) -> Iterator[View]:
+    fits = [fit.scaled(scale) for scale in SCALES] if "scales" in config.tta else [fit]
+    for y, x, height, width in crops:
+        crop = photo[y : y + height, x : x + width]
+        for each in fits:
+            view = View(each.apply(crop), each, (height, width), size, (x, y))
+            yield view
+            if "flip" in config.tta:
+                yield replace(view, pixels=view.pixels[:, ::-1], mirrored=True)

@@ -1,8 +1,8 @@
-"""A runtime of ten lines: it finds the bright pixels of each image, so every test knows what must be found."""
+"""A small runtime: it finds the bright pixels of each image, so every test knows what must be found."""
 
 import numpy as np
 
-from focalcli.config import ClassInfo, FitConfig, ModelConfig
+from focalcli.config import ClassInfo, FitConfig, ModelConfig, PostprocessConfig
 from focalcli.inference.detections import RawDetections
 
 CONFIG = ModelConfig(
@@ -16,6 +16,10 @@ class MockRuntime:
 
     def __init__(self, config: ModelConfig = CONFIG) -> None:
         self.config, self.shapes = config, []
+
+    def using(self, postprocess: PostprocessConfig) -> "MockRuntime":
+        """It has no NMS and no threshold, so that there is nothing to change."""
+        return self
 
     def run(self, images: np.ndarray) -> RawDetections:
         self.shapes.append(images.shape)
