@@ -47,6 +47,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Annotated[float, Meta(gt=0)] | None,
         _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it."),
     ] = None
+    anchor_ratios: Annotated[
+        Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1)] | None,
+        _about("Model", "Height over width of the anchors; `focalcli insight anchors --fit` finds good ones."),
+    ] = None
     freeze: Annotated[
         Literal["none", "stem", "backbone"], _about("Model", "Part of the backbone that keeps its weights.")
     ] = "stem"

@@ -118,10 +118,35 @@ def _curve(request: Request) -> dict[str, Any]:
     return {"gammas": list(GAMMAS), "cross_entropy_over_focal": easy_factors()}
 
 
+def _tune(request: Request) -> dict[str, Any]:
+    from focalcli.insight.parts import learn_and_measure
+    from focalcli.insight.tune import Trial, command_line, tune
+
+    def report(trial: Trial) -> None:
+        say(f"AP {trial.ap:.3f} ({trial.interval.low:.3f} to {trial.interval.high:.3f})  {trial.loss.kind} "
+            f"gamma {trial.loss.gamma:g} alpha {trial.loss.alpha}")  # fmt: skip
+
+    train, test = learn_and_measure(_dataset(request))
+    trials = tune(_network(request), train, test, seed=request.seed, report=report)
+    best = trials[0]
+    close = [t.as_dict() for t in trials[1:] if t.ap >= best.interval.low]
+    result = {
+        "photos": [len(train.images), len(test.images)],
+        "trials": [trial.as_dict() for trial in trials],
+        "recommended": best.as_dict(),
+        "within_its_interval": len(close),
+        "command": command_line(best.loss, str(request.data)),
+    }
+    if request.output is not None:
+        write_text(request.output / "tune.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
 TOPICS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "anchors": _anchors,
     "loss": _loss,
     "curve": _curve,
+    "tune": _tune,
 }
 
 

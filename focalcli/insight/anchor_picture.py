@@ -30,6 +30,9 @@ def draw_anchors(study: AnchorStudy, path: Path) -> None:
     sides.bar(edges[:-1], counts / counts.max(), width=np.diff(edges), align="edge", color="#D9D9D9", label="objects")
     sides.plot(np.sqrt(edges[1:] * edges[:-1]), covered, "o-", color=COLOURS[0], markersize=4, label="covered share")
     sides.set(xscale="log", ylim=(0, 1.05), xlabel="side of the object in the photo (pixels)")
+    ticks = [2**power for power in range(12) if edges[0] <= 2**power <= edges[-1]]
+    sides.set_xticks(ticks, [str(tick) for tick in ticks])
+    sides.minorticks_off()
     sides.legend(frameon=False, loc="lower right")
     numbers = study.summary()
     drawn.suptitle(

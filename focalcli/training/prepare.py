@@ -12,7 +12,10 @@ from focalcli.dataset.fingerprint import fingerprint
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
 from focalcli.errors import ConfigError, DataError, InputNotFound
+from focalcli.images.fit import Fit
+from focalcli.losses import alpha_for, coupling_warning
 from focalcli.train_config import TrainConfig
+from focalcli.training.coverage import coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
     notes = [f"{data}: read as {whole.info['read_as']}", _describe("training", train, train_split)]
     notes.append(_describe("validation", val, val_split) if val else "no validation split: the last weights are kept")
     notes += [f"{finding.place}: {finding.fact}" for finding in train.findings]
+    notes += _doubts(model, train)
     return Plan(config, data, train, val, model, tuple(notes))
 
 
@@ -98,9 +102,9 @@ def _fit(config: TrainConfig, base: FitConfig) -> FitConfig:
 
 
 def _anchors(config: TrainConfig, base: AnchorConfig) -> AnchorConfig:
-    if config.anchor_size is None:
-        return base
-    return msgspec.structs.replace(base, sizes=tuple(config.anchor_size * 2.0**level for level in range(5)))
+    size, ratios = config.anchor_size, config.anchor_ratios
+    sizes = base.sizes if size is None else tuple(size * 2.0**level for level in range(5))
+    return msgspec.structs.replace(base, sizes=sizes, ratios=base.ratios if ratios is None else ratios)
 
 
 def _loss(config: TrainConfig, base: LossConfig) -> LossConfig:
@@ -119,7 +123,7 @@ def _loss(config: TrainConfig, base: LossConfig) -> LossConfig:
 def _alpha(config: TrainConfig) -> float | None:
     """Read `--alpha`: auto follows gamma as in the paper's Table 1b."""
     if config.alpha == "auto":
-        return 0.75 if config.gamma < 0.5 else 0.5 if config.gamma < 1 else 0.25
+        return alpha_for(config.gamma)
     if config.alpha == "none":
         return None
     try:
@@ -128,6 +132,20 @@ def _alpha(config: TrainConfig) -> float | None:
         raise ConfigError(
             "--alpha", f"{config.alpha!r} is no number", "give one from 0 to 1, `auto` or `none`"
         ) from error
+
+
+def _doubts(model: ModelConfig, train: Dataset) -> list[str]:
+    """Say what of the loss and the anchors is likely to cost accuracy on this data; nothing where all is well."""
+    loss, doubts = model.loss, []
+    warning = coupling_warning(loss.alpha, loss.gamma) if loss.kind == "focal" else None
+    if warning is not None:
+        doubts.append(warning)
+    best = coverage(train, Fit.of(model), model.anchors, object_iou=loss.object_iou).best_iou
+    below = int((best < loss.object_iou).sum())
+    if below > 0.05 * len(best):
+        fact = f"{below} of {len(best)} objects overlap no anchor by {loss.object_iou:g}"
+        doubts.append(f"{fact}; `focalcli insight anchors --fit` shows what helps")
+    return doubts
 
 
 def _describe(role: str, dataset: Dataset, split: str | None) -> str:
