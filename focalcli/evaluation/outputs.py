@@ -57,9 +57,9 @@ def as_junit(content: dict[str, Any], *, failures: Mapping[str, str] = MappingPr
         "testsuite", name="focalcli", tests=str(len(cases)), failures=str(len(failures.keys() & cases.keys()))
     )
     for name, numbers in cases.items():
-        case = ElementTree.SubElement(suite, "testcase", classname="focalcli.evaluate", name=_printable(name))
+        case = ElementTree.SubElement(suite, "testcase", classname="focalcli.evaluate", name=printable(name))
         if name in failures:
-            ElementTree.SubElement(case, "failure", message=_printable(failures[name]))
+            ElementTree.SubElement(case, "failure", message=printable(failures[name]))
         lines = "\n".join(f"{key} {value:.6f}" for key, value in numbers.items() if value == value)
         ElementTree.SubElement(case, "system-out").text = lines
     ElementTree.indent(suite)
@@ -70,6 +70,6 @@ def _numbers(row: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in row.items() if isinstance(value, float)}
 
 
-def _printable(text: str) -> str:
-    """Replace what XML 1.0 cannot hold, control characters and halves of characters, as escapes."""
+def printable(text: str) -> str:
+    """Write control characters and bytes that are no text as escapes: neither XML nor a reader can take them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

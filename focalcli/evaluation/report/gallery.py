@@ -10,6 +10,7 @@ from focalcli.dataset.types import Flag, Image
 from focalcli.errors import FocalError
 from focalcli.evaluation.columns import Floats
 from focalcli.evaluation.error_kinds import KINDS, MISSED
+from focalcli.evaluation.outputs import printable
 from focalcli.evaluation.reasons import Reasons
 from focalcli.evaluation.worst import ImageVerdict
 from focalcli.images.decode import read_image
@@ -59,7 +60,7 @@ def best_cards(reasons: Reasons) -> list[Card]:
 def _card(reasons: Reasons, verdict: ImageVerdict) -> Card:
     image = reasons.dataset.images[verdict.image]
     picture, problem = _picture(image)
-    names = [category.name for category in reasons.dataset.categories]
+    names = [printable(category.name) for category in reasons.dataset.categories]
     objects = reasons.dataset.boxes.category[verdict.objects]
     shown = {*objects.tolist(), *reasons.predictions.category[verdict.detections].tolist()}
     return Card(

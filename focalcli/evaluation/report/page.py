@@ -12,6 +12,7 @@ from markupsafe import Markup
 from focalcli.evaluation.bootstrap import Interval
 from focalcli.evaluation.curves import Curve, pooled_curve
 from focalcli.evaluation.error_kinds import KINDS
+from focalcli.evaluation.outputs import printable
 from focalcli.evaluation.reasons import Reasons
 from focalcli.evaluation.report.charts import Line, line_chart, reliability_chart
 from focalcli.evaluation.report.gallery import best_cards, worst_cards
@@ -34,7 +35,7 @@ def write_report(path: Path, reasons: Reasons, intervals: Mapping[str, Interval]
     """Write the report as one file that needs no other and no network; the same input gives the same bytes."""
     page = files("focalcli.evaluation.report").joinpath("report.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"fraction": _fraction, "visible": _visible}
+    environment.filters |= {"fraction": _fraction, "visible": printable}
     text = environment.from_string(page).render(_content(reasons, intervals))
     write_text(path, text.encode("utf-8", "backslashreplace").decode() + "\n")
 
@@ -61,7 +62,7 @@ def _content(reasons: Reasons, intervals: Mapping[str, Interval]) -> dict[str, A
         "slices": reasons.slices,
         "worst": worst_cards(reasons),
         "best": best_cards(reasons),
-        "names": [category.name for category in reasons.dataset.categories],
+        "names": [printable(category.name) for category in reasons.dataset.categories],
     }
 
 
@@ -70,7 +71,7 @@ def _charts(reasons: Reasons) -> dict[str, Markup]:
     order = _largest(reasons, MOST_LINES)
     curves = [("all classes", everything)]
     if len(reasons.curves) > 1:
-        curves += [(reasons.dataset.categories[index].name, reasons.curves[index]) for index in order]
+        curves += [(printable(reasons.dataset.categories[index].name), reasons.curves[index]) for index in order]
     return {
         "precision": line_chart([_precision_line(name, curve) for name, curve in curves], x="recall", y="precision"),
         "f1": line_chart([_f1_line(name, curve) for name, curve in curves], x="score threshold", y="F1"),
@@ -110,8 +111,3 @@ def _last_recall(curve: Curve) -> float:
 
 def _fraction(value: float) -> str:
     return "–" if value != value else f"{value:.3f}"
-
-
-def _visible(text: str) -> str:
-    """Make control characters and bytes that are no text readable; Jinja escapes the rest."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
