@@ -2,9 +2,10 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -25,6 +26,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, or the newest.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in --output.")] = False,
     preemptible: Annotated[bool, typer.Option("--preemptible", help="Exit with 75 when stopped by SIGTERM.")] = False,
+    devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU.")] = 1,
+    max_restarts: Annotated[int, typer.Option(min=0, help="Times that failed processes are started again.")] = 0,
 ) -> None:
     """Train a detector on annotated photos.
 
@@ -33,8 +36,14 @@ def train(
 
     Example: focalcli train bay --epochs 20 -o runs/bay
     """
-    from focalcli.training.run import run_training
+    from focalcli.training.launch import is_worker, launch
     from focalcli.training.signals import StopRequest
+
+    if devices > 1 and not is_worker():
+        with _passed_on(preemptible):
+            launch(sys.argv[1:], processes=devices, max_restarts=max_restarts)
+        return
+    from focalcli.training.run import run_training
 
     with StopRequest() as stop, _Progress() as progress:
         outcome = run_training(
@@ -47,17 +56,34 @@ def train(
             listeners=(progress.show,),
             say=say,
         )
+    if not outcome.speaks:
+        return
     if not outcome.finished:
-        say(f"stopped; go on with: focalcli train {data} --resume -o {outcome.folder.path}")
-        if stop.signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        if preemptible:
-            raise Preempted(outcome.folder.path, "stopped and saved", "the same command with --resume goes on")
-        raise Terminated
+        say(f"stopped and saved; go on with: focalcli train {data} --resume -o {outcome.folder.path}")
+        _end(stop.signal, preemptible)
     if outcome.best_ap is not None:
         say(f"best validation AP {outcome.best_ap:.3f}")
     print(outcome.folder.path)
-    sys.stdout.flush()
+
+
+def _end(number: int | None, preemptible: bool) -> NoReturn:
+    """End as the signal asks: 130 for Ctrl-C, 143 for SIGTERM, 75 where that was to be expected."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    if preemptible:
+        raise Preempted("training", "stopped and saved", "the same command with --resume goes on")
+    raise Terminated
+
+
+@contextmanager
+def _passed_on(preemptible: bool) -> Iterator[None]:
+    """End like the processes that a signal was passed on to."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+
+    try:
+        yield
+    except SignalException as error:
+        _end(error.sigval, preemptible)
 
 
 class _Progress:

@@ -116,7 +116,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         seconds = time.perf_counter() - began
         journal.write(_step_record(training, done, step_batches, lr=lr, total=total, seconds=seconds, waited=waited))
         epoch, rest = divmod(training.step, batch_plan.steps)
-        stop = stopping()
+        stop = world.any(stopping())
         if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
             _evaluate_and_keep(training, folder, journal, epoch)
         elif stop and world.speaks:
@@ -191,13 +191,7 @@ def _evaluate_and_keep(training: Training, folder: RunFolder, journal: Journal, 
     better = True
     notes: dict[str, Any] = {"epoch": epoch, "step": training.step}
     if plan.val is not None:
-        metrics = validate(
-            training.result,
-            plan.val,
-            device=str(training.world.device),
-            precision=config.precision,
-            batch=config.batch,
-        )
+        metrics = validate(training.result, plan.val, training.world, precision=config.precision, batch=config.batch)
         notes |= {name: value for name, value in metrics.values.items() if value == value}
         journal.write({"kind": "evaluation", "step": training.step, "epoch": epoch, **metrics.values})
         better = metrics.ap > training.best

@@ -8,20 +8,24 @@ from focalcli.checkpoint import load_training_state
 from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.train_config import TrainConfig
-from focalcli.training.journal import Listener, read_records
+from focalcli.training.journal import Listener
 from focalcli.training.loop import Training, begin, train
 from focalcli.training.prepare import prepare
-from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, new_run, open_run
+from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
 from focalcli.training.world import this_world
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a training ended: whether it reached its last step, its folder, and its best validation AP, if measured."""
+    """How a training ended: whether it reached its last step, its folder, its best validation AP, if measured.
+
+    `speaks` is False on ranks that leave the talking to rank 0.
+    """
 
     finished: bool
     folder: RunFolder
     best_ap: float | None
+    speaks: bool = True
 
 
 def run_training(
@@ -39,21 +43,25 @@ def run_training(
     plan = prepare(config, data)
     world = this_world(config.device)
     training = begin(plan, world)
-    folder = open_run(output) if resume else new_run(output, overwrite=overwrite)
+    folder = world.from_first(lambda: open_run(output) if resume else new_run(output, overwrite=overwrite))
     if resume:
         _resume(training, folder)
-    for note in (*plan.notes, f"weights from {training.start.origin}", f"writing to {folder.path}"):
-        say(note)
-    write_text(folder.path / "config.toml", config_toml(config, data))
-    folder.update_facts(
-        data=str(data.resolve()),
-        data_fingerprint=plan.model.data_fingerprint,
-        status="running",
-        **environment_facts(),
-    )
-    finished = train(training, folder, listeners, stopping)
-    best = training.best if plan.val is not None and training.best >= 0 else None
-    folder.update_facts(status="finished" if finished else "stopped", step=training.step, best_ap=best)
+    if not world.speaks:
+        finished = train(training, folder, (), stopping)
+        return Outcome(finished, folder, None, speaks=False)
+    with locked(folder):
+        for note in (*plan.notes, f"weights from {training.start.origin}", f"writing to {folder.path}"):
+            say(note)
+        write_text(folder.path / "config.toml", config_toml(config, data))
+        folder.update_facts(
+            data=str(data.resolve()),
+            data_fingerprint=plan.model.data_fingerprint,
+            status="running",
+            **environment_facts(),
+        )
+        finished = train(training, folder, listeners, stopping)
+        best = training.best if plan.val is not None and training.best >= 0 else None
+        folder.update_facts(status="finished" if finished else "stopped", step=training.step, best_ap=best)
     return Outcome(finished, folder, best)
 
 
@@ -65,4 +73,3 @@ def _resume(training: Training, folder: RunFolder) -> None:
         fact = f"the run was trained on a data set with fingerprint {stored[:12]}, this one has {now[:12]}"
         raise ConfigError(folder.path, fact, "resume with the same data, or start a new run with --weights")
     training.load_state(state)
-    assert all(record["step"] for record in read_records(folder.journal))

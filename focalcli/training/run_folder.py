@@ -7,10 +7,13 @@ config.toml       the resolved configuration, usable as focalcli.toml
 run.json          data set and its fingerprint, command line, versions, status and best numbers
 """
 
+import fcntl
 import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,29 @@ def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("
     for path in (folder.best, folder.state, folder.journal, folder.facts):
         path.unlink(missing_ok=True)
     return folder
+
+
+@contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Keep other trainings out of the folder; the kernel opens the lock again when this process ends, however.
+
+    Raises:
+        CannotWrite: another training is at work in the folder; its process is named.
+    """
+    path = folder.path / ".lock"
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise CannotWrite(
+                folder.path, f"another training is writing here ({file.read().strip()})", "wait, or choose another -o"
+            ) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}\n")
+        file.flush()
+        yield
+        path.unlink(missing_ok=True)
 
 
 def open_run(wanted: Path | None, *, runs: Path = Path("runs")) -> RunFolder:

@@ -1,8 +1,12 @@
 """Stopping politely: the first SIGTERM or SIGINT asks, the training stops after the step, the second SIGINT insists."""
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Self
+
+# A terminal and a launcher may both pass on one Ctrl-C: within this many seconds they are the same one.
+_ONE_GESTURE = 0.5
 
 
 class StopRequest:
@@ -10,6 +14,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._asked_at = 0.0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -28,6 +33,8 @@ class StopRequest:
         return self.signal is not None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._asked_at = number, now
+        elif number == signal.SIGINT and now - self._asked_at > _ONE_GESTURE:
             raise KeyboardInterrupt
-        self.signal = self.signal or number

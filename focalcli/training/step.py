@@ -5,10 +5,12 @@ not depend on how the photos of a step are split into batches and over ranks.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from focalcli.config import LossConfig
 from focalcli.detection.box_losses import box_loss, predicted_quality
@@ -55,8 +57,11 @@ class Stepper:
     clip_norm: float
 
     def __post_init__(self) -> None:
-        """Scale gradients only in float16, whose range is small."""
+        """Join the ranks' gradients by torch's own DistributedDataParallel; scale them only in float16."""
         self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == torch.float16)
+        self._network: nn.Module = self.model
+        if self.world.size > 1:
+            self._network = DistributedDataParallel(self.model, gradient_as_bucket_view=True)
 
     def run(self, batches: Sequence[Batch]) -> StepLosses:
         """Take one step on the batches of this rank and give its losses; weights change in place."""
@@ -67,17 +72,19 @@ class Stepper:
         counts = torch.tensor([sum(len(t.positives) for t in targets), 0], device=device)
         counts[1] = sum(t.forced for t in targets)
         counts = self.world.sum(counts)
-        normaliser = counts[0].clamp(min=1)
         parts = torch.zeros(2, device=device)
         self.optimizer.zero_grad(set_to_none=True)
-        for batch, target in zip(batches, targets, strict=True):
-            with torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32):
-                outputs = self.model(batch.images.to(device, non_blocking=True))
-            part = losses(outputs, target, self.model.config.loss, self._anchors(batch)) / normaliser
-            self.scaler.scale(part.sum()).backward()
+        for i, (batch, target) in enumerate(zip(batches, targets, strict=True)):
+            with self._joined(last=i == len(batches) - 1):
+                part = self._losses(batch, target) / counts[0].clamp(min=1)
+                # Ranks' gradients are averaged, so each weighs its own by their number to make a sum.
+                self.scaler.scale(part.sum() * self.world.size).backward()
             parts += part.detach()
+        if not batches:
+            self._join_without_photos()
+        parts = self.world.sum(parts)
         norm = self._update(parts)
-        classification, box = self.world.sum(parts).tolist()
+        classification, box = parts.tolist()
         return StepLosses(classification, box, int(counts[0]), int(counts[1]), norm)
 
     def _targets(self, batch: Batch, objects: Objects) -> Targets:
@@ -87,12 +94,33 @@ class Stepper:
         height, width = batch.images.shape[-2:]
         return torch.cat(self.model.anchors((height, width), self.world.device))
 
+    def _losses(self, batch: Batch, target: Targets) -> Tensor:
+        images = batch.images.to(self.world.device, non_blocking=True)
+        with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
+            outputs = self._network(images)
+        return losses(outputs, target, self.model.config.loss, self._anchors(batch))
+
+    def _joined(self, *, last: bool) -> AbstractContextManager[None]:
+        """Join the ranks' gradients in the last backward pass of the step only."""
+        if isinstance(self._network, DistributedDataParallel) and not last:
+            no_sync: AbstractContextManager[None] = self._network.no_sync()
+            return no_sync
+        return nullcontext()
+
+    def _join_without_photos(self) -> None:
+        """Take part in joining gradients with zeros, where this rank has no photo in this step."""
+        if self.world.size > 1:
+            outputs = self._network(torch.zeros(1, 3, 32, 32, dtype=torch.uint8, device=self.world.device))
+            (sum(level.sum() for levels in outputs for level in levels) * 0.0).backward()
+
     def _update(self, parts: Tensor) -> float:
         """Clip the gradient and move the weights, unless the loss is not finite; give the gradient's norm."""
+        trained = [p for p in self.model.parameters() if p.grad is not None]
+        if not trained:
+            return 0.0
         if not torch.isfinite(parts).all():
             return float("nan")
         self.scaler.unscale_(self.optimizer)
-        trained = [p for p in self.model.parameters() if p.grad is not None]
         norm = nn.utils.clip_grad_norm_(trained, self.clip_norm or float("inf"))
         self.scaler.step(self.optimizer)
         self.scaler.update()

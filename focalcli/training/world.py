@@ -4,7 +4,9 @@ The only module that reads the environment. Everything else asks `World`.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from focalcli.detection.devices import pick_device
 from focalcli.errors import ConfigError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,34 @@ class World:
         return self.rank == 0
 
     def sum(self, value: Tensor) -> Tensor:
-        """Give the sum of a tensor over all ranks; every rank must call it."""
+        """Give the sum of a tensor over all ranks, in place; every rank must call it."""
         if self.size > 1:
             dist.all_reduce(value)
         return value
+
+    def any(self, mine: bool) -> bool:
+        """Say whether it is so on any rank; every rank must call it, and all get the same answer."""
+        if self.size == 1:
+            return mine
+        return bool(self.sum(torch.tensor(int(mine), device=self.device)).item())
+
+    def gather(self, mine: T) -> list[T]:
+        """Give what every rank has, in the order of ranks; every rank must call it."""
+        if self.size == 1:
+            return [mine]
+        everything: list[Any] = [None] * self.size
+        dist.all_gather_object(everything, mine)
+        return everything
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Give what `make` gives on rank 0, to all ranks; every rank must call it, only rank 0 runs `make`."""
+        made = make() if self.speaks else None
+        if self.size == 1:
+            return made  # type: ignore[return-value]
+        box: list[Any] = [made]
+        dist.broadcast_object_list(box, src=0)
+        result: T = box[0]
+        return result
 
 
 def this_world(device: str = "auto") -> World:

@@ -14,6 +14,9 @@ from focalcli.training.world import World
 CLASSES = tuple(ClassInfo(name, i) for i, name in enumerate("abc"))
 
 
+ALONE = World(0, 1, torch.device("cpu"))
+
+
 def photos(count: int) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
     """Give photos with 0, 1, 2... objects."""
     generator = torch.Generator().manual_seed(1)
@@ -26,12 +29,12 @@ def photos(count: int) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Ten
     return images, boxes, classes
 
 
-def run(*splits: list[int]) -> tuple[StepLosses, torch.Tensor]:
+def run(*splits: list[int], world: World = ALONE) -> tuple[StepLosses, torch.Tensor]:
     """Take one step on four photos split as given; give losses and the gradient of the heads."""
     torch.manual_seed(0)
     model = build_retinanet(model_config("lite0", CLASSES)).train()
     optimizer = build_optimizer(model.parameters(), TrainConfig())
-    stepper = Stepper(model, optimizer, World(0, 1, torch.device("cpu")), torch.float32, clip_norm=0)
+    stepper = Stepper(model, optimizer, world, torch.float32, clip_norm=0)
     images, boxes, classes = photos(4)
     batches = [
         Batch(images[part], pad_objects([boxes[i] for i in part], [classes[i] for i in part]), torch.tensor(part))
