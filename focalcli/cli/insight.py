@@ -142,11 +142,35 @@ def _tune(request: Request) -> dict[str, Any]:
     return result
 
 
+def _audit(request: Request) -> dict[str, Any]:
+    from focalcli.insight.audit import KINDS, audit
+    from focalcli.insight.cross_predict import cross_predictions, given_predictions
+    from focalcli.insight.fix_list import as_lines, surest, write_coco, write_contact_sheet, write_fix_list
+    from focalcli.train_config import TrainConfig
+
+    dataset = _dataset(request)
+    if request.model is not None:
+        predictions = given_predictions(_network(request), dataset)
+    else:
+        config = TrainConfig(preset=request.preset, epochs=request.epochs, seed=request.seed)
+        predictions = cross_predictions(dataset, config, count=request.folds, report=say)
+    findings = audit(dataset, predictions)
+    # A label or place can be wrong in several ways; as many of each kind are listed as one in twenty labels.
+    listed = surest(findings, max(len(dataset.boxes) // 20, 1))
+    if request.output is not None:
+        write_fix_list(request.output / "fixes.jsonl", dataset, listed)
+        write_coco(request.output / "suggestions.json", dataset, listed)
+        write_contact_sheet(request.output / "contact.png", dataset, surest(findings, 12))
+    top = {kind: as_lines(dataset, [f for f in findings if f.kind == kind][:5]) for kind in KINDS}
+    return {"photos": len(dataset.images), "labels": len(dataset.boxes), "listed": len(listed), "surest": top}
+
+
 TOPICS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "anchors": _anchors,
     "loss": _loss,
     "curve": _curve,
     "tune": _tune,
+    "audit": _audit,
 }
 
 

@@ -9,9 +9,8 @@ All four read the same detections, and support of a label counts by score and ov
 detection beside a label says little about it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -148,32 +147,3 @@ def pairwise_iou(first: Floats, second: Floats) -> Floats:
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
     overlap: Floats = shared / np.maximum(areas[0][:, None] + areas[1][None, :] - shared, 1e-9)
     return overlap
-
-
-def fix_list(dataset: Dataset, findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Give the findings as plain values for people and scripts, in the order given."""
-    boxes = dataset.boxes
-    lines = []
-    for finding in findings:
-        line: dict[str, Any] = {
-            "schema": "focalcli.fix/1",
-            "kind": finding.kind,
-            "image": dataset.images[finding.image].key,
-            "loss": round(finding.loss, 4),
-            "suggested": _described(dataset, finding.box, finding.category),
-        }
-        if finding.row >= 0:
-            line["label"] = _described(dataset, boxes.xyxy[finding.row], int(boxes.category[finding.row]))
-            line["annotation_id"] = int(boxes.source_id[finding.row])
-            file = int(boxes.origin_file[finding.row])
-            line["origin"] = (
-                f"{dataset.files[file] if file < len(dataset.files) else ''}:{boxes.origin_line[finding.row]}"
-            )
-        if finding.kind == "spurious":
-            del line["suggested"]
-        lines.append(line)
-    return lines
-
-
-def _described(dataset: Dataset, box: Any, category: int) -> dict[str, Any]:
-    return {"box": [round(float(side), 2) for side in box], "class": dataset.categories[category].name}

@@ -162,7 +162,7 @@ def named(loss: LossConfig) -> dict[str, Any]:
 def command_line(loss: LossConfig, data: str) -> str:
     """Give the command that trains with a setting."""
     constants = {("--" + name): value for name, value in named(loss).items()}
-    return " ".join(["focalcli train", data, *(f"{flag} {value}" for flag, value in constants.items())])
+    return " ".join(["focalcli train", data, *(f"{flag} {str(value).lower()}" for flag, value in constants.items())])
 
 
 def _logits(layer: nn.Conv2d, photo: Features, config: ModelConfig) -> list[Tensor]:
