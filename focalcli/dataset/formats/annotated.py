@@ -30,7 +30,7 @@ USUAL = ("train", "val", "test")
 _SPLIT = re.compile(
     r"(?:^|[_.\-])((?:train|training|trainval|val|valid|validation|test|testing)(?:19|20)?\d*)(?=$|[_.\-])"
 )
-_FOLDERS = ("images", "JPEGImages")
+_FOLDERS = ("images", "JPEGImages", "image_2")
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ FORMATS: dict[str, str] = {
     "createml": "focalcli.dataset.formats.createml",
     "cvat": "focalcli.dataset.formats.cvat",
     "hf": "focalcli.dataset.formats.hf_jsonl",
+    "kitti": "focalcli.dataset.formats.kitti",
     "label-studio": "focalcli.dataset.formats.label_studio",
     "labelme": "focalcli.dataset.formats.labelme",
     "retinanet": "focalcli.dataset.formats.retinanet_csv",
