@@ -91,6 +91,16 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = None
     box_weight: Annotated[Annotated[float, Meta(ge=0)] | None, _about("Loss", "Weight of the box loss.")] = None
 
+    # -- keeping and stopping
+    best: Annotated[
+        Literal["AP", "AP50", "AP75", "APs", "APm", "APl", "AR100"],
+        _about("Keeping", "Validation number by which the best weights are kept."),
+    ] = "AP"
+    patience: Annotated[
+        int, _about("Keeping", "Evaluations without a better one after which to stop; 0 never stops early.", ge=0)
+    ] = 0
+    force: Annotated[bool, _about("Keeping", "Train although anchors reach fewer than 60 % of the objects.")] = False
+
     # -- augmentation
     augment: Annotated[
         Literal["none", "light", "strong"], _about("Augmentation", "How much training photos are changed.")

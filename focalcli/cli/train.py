@@ -26,6 +26,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, or the newest.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in --output.")] = False,
     preemptible: Annotated[bool, typer.Option("--preemptible", help="Exit with 75 when stopped by SIGTERM.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan as JSON, train nothing.")
+    ] = False,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU.")] = 1,
     max_restarts: Annotated[int, typer.Option(min=0, help="Times that failed processes are started again.")] = 0,
 ) -> None:
@@ -43,8 +46,13 @@ def train(
         with _passed_on(preemptible):
             launch(sys.argv[1:], processes=devices, max_restarts=max_restarts)
         return
-    from focalcli.training.run import run_training
+    from focalcli.training.run import plan_training, run_training
 
+    if dry_run:
+        import json
+
+        print(json.dumps(plan_training(config, data, say), indent=2))
+        return
     with StopRequest() as stop, _Progress() as progress:
         outcome = run_training(
             config,

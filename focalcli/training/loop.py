@@ -1,5 +1,6 @@
 """The training, from the first step to the last, readable at one sitting. Steps are the clock."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from focalcli.checkpoint import save_model, save_training_state
+from focalcli.config import encode_config
 from focalcli.detection.devices import keep_memory, pick_precision
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
@@ -36,6 +38,7 @@ class Training:
     start: Start
     step: int = 0
     best: float = -1.0
+    unimproved: int = 0  # evaluations since the best one
 
     @property
     def model(self) -> RetinaNet:
@@ -54,16 +57,17 @@ class Training:
         return {
             "step": self.step,
             "best": self.best,
+            "unimproved": self.unimproved,
             "model": self.model.state_dict(),
             "average": self.average.state_dict() if self.average else None,
             "optimizer": self.stepper.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
-            "data_fingerprint": self.plan.model.data_fingerprint,
+            "config": encode_config(self.plan.model),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken. Inverse of `state`."""
-        self.step, self.best = state["step"], state["best"]
+        self.step, self.best, self.unimproved = state["step"], state["best"], state["unimproved"]
         self.model.load_state_dict(state["model"])
         if self.average:
             self.average.load_state_dict(state["average"])
@@ -109,7 +113,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         lr = base_lr(config) * lr_factor(training.step, total, config)
         set_lr(training.stepper.optimizer, lr)
         done = training.stepper.run(step_batches)
-        _refuse_divergence(training, done, step_batches)
+        _refuse_divergence(training, done, step_batches, folder)
         if training.average:
             training.average.update_parameters(training.model)
         training.step += 1
@@ -120,7 +124,9 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
             _evaluate_and_keep(training, folder, journal, epoch)
         elif stop and world.speaks:
-            save_training_state(folder.state, training.state())
+            folder.save_state(training.state())
+        if config.patience and training.unimproved >= config.patience:
+            return True
         if stop:
             return training.step == total
     return True
@@ -145,15 +151,18 @@ def default_workers() -> int:
     return 1 if cores <= 2 else min(cores, 8)
 
 
-def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch]) -> None:
-    """End with the names of the photos when the loss of a step is not finite."""
-    if done.gradient_norm == done.gradient_norm and done.total == done.total:
+def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch], folder: RunFolder) -> None:
+    """End when the loss of a step is not finite, on all ranks alike: name the photos, keep the batch to look at."""
+    if math.isfinite(done.gradient_norm) and math.isfinite(done.total):
         return
     positions = [int(p) for batch in step_batches for p in batch.positions]
     names = ", ".join(training.plan.train.images[p].key for p in positions[:8])
+    kept = folder.path / f"diverged-rank{training.world.rank}.pt"
+    batches = [{"images": b.images, "boxes": b.objects.boxes, "classes": b.objects.classes} for b in step_batches]
+    save_training_state(kept, {"step": training.step, "positions": positions, "batches": batches})
     raise DivergedError(
         f"step {training.step + 1}",
-        f"the loss is not finite (classification {done.classification}, box {done.box}) on {names}",
+        f"the loss is not finite (classification {done.classification:g}, box {done.box:g}) on {names}; kept in {kept}",
         "lower --lr, or look at the boxes of these photos",
     )
 
@@ -194,11 +203,13 @@ def _evaluate_and_keep(training: Training, folder: RunFolder, journal: Journal, 
         metrics = validate(training.result, plan.val, training.world, precision=config.precision, batch=config.batch)
         notes |= {name: value for name, value in metrics.values.items() if value == value}
         journal.write({"kind": "evaluation", "step": training.step, "epoch": epoch, **metrics.values})
-        better = metrics.ap > training.best
-        training.best = max(metrics.ap, training.best)
+        measured = metrics.values[config.best]
+        better = measured > training.best or training.best < 0
+        training.best = max(training.best, measured if measured == measured else 0.0)
+        training.unimproved = 0 if better else training.unimproved + 1
     if not training.world.speaks:
         return
     if better:
         save_model(folder.best, training.result.state_dict(), plan.model, notes)
-    save_training_state(folder.state, training.state())
+    folder.save_state(training.state())
     journal.write_table()

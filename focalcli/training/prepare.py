@@ -12,10 +12,9 @@ from focalcli.dataset.fingerprint import fingerprint
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
 from focalcli.errors import ConfigError, DataError, InputNotFound
-from focalcli.images.fit import Fit
-from focalcli.losses import alpha_for, coupling_warning
+from focalcli.losses import alpha_for
 from focalcli.train_config import TrainConfig
-from focalcli.training.coverage import coverage
+from focalcli.training.preflight import doubts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
     notes = [f"{data}: read as {whole.info['read_as']}", _describe("training", train, train_split)]
     notes.append(_describe("validation", val, val_split) if val else "no validation split: the last weights are kept")
     notes += [f"{finding.place}: {finding.fact}" for finding in train.findings]
-    notes += _doubts(model, train)
+    notes += doubts(model, train, force=config.force)
     return Plan(config, data, train, val, model, tuple(notes))
 
 
@@ -132,20 +131,6 @@ def _alpha(config: TrainConfig) -> float | None:
         raise ConfigError(
             "--alpha", f"{config.alpha!r} is no number", "give one from 0 to 1, `auto` or `none`"
         ) from error
-
-
-def _doubts(model: ModelConfig, train: Dataset) -> list[str]:
-    """Say what of the loss and the anchors is likely to cost accuracy on this data; nothing where all is well."""
-    loss, doubts = model.loss, []
-    warning = coupling_warning(loss.alpha, loss.gamma) if loss.kind == "focal" else None
-    if warning is not None:
-        doubts.append(warning)
-    best = coverage(train, Fit.of(model), model.anchors, object_iou=loss.object_iou).best_iou
-    below = int((best < loss.object_iou).sum())
-    if below > 0.05 * len(best):
-        fact = f"{below} of {len(best)} objects overlap no anchor by {loss.object_iou:g}"
-        doubts.append(f"{fact}; `focalcli insight anchors --fit` shows what helps")
-    return doubts
 
 
 def _describe(role: str, dataset: Dataset, split: str | None) -> str:

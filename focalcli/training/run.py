@@ -1,17 +1,24 @@
 """One training from start to finish: what `focalcli train` calls."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from focalcli.checkpoint import load_training_state
+from msgspec import to_builtins
+
+from focalcli.config import encode_config
 from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import Listener
 from focalcli.training.loop import Training, begin, train
+from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
+from focalcli.training.samples import BatchPlan
+from focalcli.training.summary import write_summary
 from focalcli.training.world import this_world
 
 
@@ -26,6 +33,29 @@ class Outcome:
     folder: RunFolder
     best_ap: float | None
     speaks: bool = True
+
+
+def plan_training(config: TrainConfig, data: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Resolve and check everything that a training would do, and say it: settings, model, data, steps, weights."""
+    plan = prepare(config, data)
+    world = this_world(config.device)
+    training = begin(plan, world)
+    for note in plan.notes:
+        say(note)
+    steps = BatchPlan(plan.train, config.batch, config.seed, world, config.accumulate).steps
+    return {
+        "data": str(data),
+        "train": {"photos": len(plan.train.images), "objects": len(plan.train.boxes)},
+        "val": {"photos": len(plan.val.images), "objects": len(plan.val.boxes)} if plan.val else None,
+        "steps": steps * config.epochs,
+        "device": str(world.device),
+        "precision": str(training.stepper.precision).removeprefix("torch."),
+        "parameters": sum(p.numel() for p in training.model.parameters()),
+        "trained_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+        "weights": training.start.origin,
+        "settings": to_builtins(config),
+        "model": to_builtins(plan.model),
+    }
 
 
 def run_training(
@@ -50,6 +80,7 @@ def run_training(
         finished = train(training, folder, (), stopping)
         return Outcome(finished, folder, None, speaks=False)
     with locked(folder):
+        check_room(folder.path, training.model)
         for note in (*plan.notes, f"weights from {training.start.origin}", f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
@@ -62,14 +93,27 @@ def run_training(
         finished = train(training, folder, listeners, stopping)
         best = training.best if plan.val is not None and training.best >= 0 else None
         folder.update_facts(status="finished" if finished else "stopped", step=training.step, best_ap=best)
+        write_summary(folder)
     return Outcome(finished, folder, best)
 
 
 def _resume(training: Training, folder: RunFolder) -> None:
-    """Go back to the run's saved state; refuse another data set."""
-    state = load_training_state(folder.state)
-    stored, now = state["data_fingerprint"], training.plan.model.data_fingerprint
-    if stored != now:
-        fact = f"the run was trained on a data set with fingerprint {stored[:12]}, this one has {now[:12]}"
-        raise ConfigError(folder.path, fact, "resume with the same data, or start a new run with --weights")
+    """Go back to the run's saved state; refuse another data set, other classes or another model, and say what differs.
+
+    Raises:
+        ConfigError: something differs.
+    """
+    state = folder.load_state()
+    differing = differences(json.loads(state["config"]), json.loads(encode_config(training.plan.model)))
+    if differing:
+        fact = "the run cannot go on: " + "; ".join(differing)
+        raise ConfigError(folder.path, fact, "resume it as it was, or start a new run")
     training.load_state(state)
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Say of each value of two nested configurations that differs what it was and what it is."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [differences(before.get(key), now[key], f"{name}.{key}".lstrip(".")) for key in now]
+        return [text for part in parts for text in part]
+    return [] if before == now else [f"{name} was {before}, is {now}"]

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from focalcli import __version__
-from focalcli.errors import CannotWrite, InputNotFound
+from focalcli.checkpoint import load_training_state, save_training_state
+from focalcli.errors import CannotWrite, FocalError, InputNotFound
 from focalcli.files import write_error, write_text
 from focalcli.train_config import TrainConfig
 
@@ -49,6 +50,22 @@ class RunFolder:
     def facts(self) -> Path:
         """Give the path of what is known about the run, JSON."""
         return self.path / "run.json"
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Save the state to resume from; the one before it stays beside it until the next."""
+        if self.state.exists():
+            os.replace(self.state, self.path / "last.previous.pt")
+        save_training_state(self.state, state)
+
+    def load_state(self) -> dict[str, Any]:
+        """Load the newest state that is whole. Raises as `load_training_state` where none is."""
+        previous = self.path / "last.previous.pt"
+        try:
+            return load_training_state(self.state)
+        except FocalError:
+            if not previous.is_file():
+                raise
+            return load_training_state(previous)
 
     def update_facts(self, **facts: Any) -> None:
         """Merge facts into run.json, atomically."""
@@ -112,10 +129,10 @@ def open_run(wanted: Path | None, *, runs: Path = Path("runs")) -> RunFolder:
         InputNotFound: there is none.
     """
     if wanted is None:
-        states = [(path.stat().st_mtime_ns, path.parent) for path in sorted(runs.glob("*/last.pt"))]
+        states = [(path.stat().st_mtime_ns, path.parent) for path in sorted(runs.glob("*/last*.pt"))]
         wanted = max(states)[1] if states else runs
     folder = RunFolder(wanted)
-    if not folder.state.is_file():
+    if not (folder.state.is_file() or (wanted / "last.previous.pt").is_file()):
         raise InputNotFound(
             wanted, "holds no run that can be resumed", "name its folder with -o, or leave --resume out"
         )

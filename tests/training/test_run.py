@@ -11,13 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from focalcli.checkpoint import load_training_state
 from focalcli.cli.console import run as focalcli
-from focalcli.errors import CannotWrite, ConfigError, InputNotFound
+from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFound
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import read_records
 from focalcli.training.prepare import prepare
 from focalcli.training.run import Outcome, run_training
-from focalcli.training.run_folder import RunFolder, config_toml, new_run
+from focalcli.training.run_folder import RunFolder, config_toml, locked, new_run
 from tests.training.small import FAST, write_squares
 
 
@@ -82,6 +83,85 @@ def test_resuming_on_other_data_is_refused(squares: Path, tmp_path: Path) -> Non
     other = write_squares(tmp_path / "other", train=6)
     with pytest.raises(ConfigError, match="fingerprint"):
         trained(other, tmp_path / "run", resume=True)
+
+
+@pytest.mark.e2e
+def test_resuming_another_model_says_what_differs(squares: Path, tmp_path: Path) -> None:
+    trained(squares, tmp_path / "run", stop_after=1)
+    other = msgspec.structs.replace(FAST, gamma=1.0)
+    with pytest.raises(ConfigError, match=r"cannot go on: loss\.gamma was 2\.0, is 1\.0, resume"):
+        trained(squares, tmp_path / "run", other, resume=True)
+
+
+@pytest.mark.e2e
+def test_a_damaged_state_falls_back_to_the_one_before(squares: Path, tmp_path: Path) -> None:
+    """Two epochs leave two states; the damaged newer one costs an epoch, not the run."""
+    straight = trained(squares, tmp_path / "run").folder
+    before = digest(straight.best)
+    straight.state.write_bytes(straight.state.read_bytes()[:1000])
+    resumed = trained(squares, tmp_path / "run", resume=True).folder
+    assert digest(resumed.best) == before
+
+
+@pytest.mark.e2e
+def test_training_stops_when_nothing_gets_better(squares: Path, tmp_path: Path) -> None:
+    """With a learning rate of almost 0 the first evaluation is never beaten."""
+    config = msgspec.structs.replace(FAST, lr=1e-12, patience=2, epochs=9)
+    outcome = trained(squares, tmp_path / "run", config)
+    assert outcome.finished and outcome.folder.read_facts()["step"] == 6
+
+
+@pytest.mark.e2e
+def test_a_diverged_training_names_photos_and_keeps_the_batch(squares: Path, tmp_path: Path) -> None:
+    config = msgspec.structs.replace(FAST, lr=1e30, clip_norm=0.0, warmup=0.0, epochs=5)
+    with pytest.raises(DivergedError, match=r"not finite .* on .*png.*kept in") as error:
+        trained(squares, tmp_path / "run", config)
+    assert error.value.exit_code == 70
+    kept = load_training_state(tmp_path / "run" / "diverged-rank0.pt")
+    assert kept["batches"][0]["images"].shape[0] == len(kept["positions"]) == 4
+
+
+def test_a_second_training_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with locked(RunFolder(tmp_path)):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from pathlib import Path\n"
+                "from focalcli.training.run_folder import RunFolder, locked\n"
+                "with locked(RunFolder(Path(sys.argv[1]))): pass",
+                str(tmp_path),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    assert f"another training is writing here (process {os.getpid()}" in done.stderr
+    with locked(RunFolder(tmp_path)):
+        pass
+
+
+def test_a_lock_whose_owner_died_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("process 1 on elsewhere")
+    with locked(RunFolder(tmp_path)):
+        pass
+
+
+@pytest.mark.e2e
+def test_the_summary_tells_numbers_and_draws_them(squares: Path, tmp_path: Path) -> None:
+    folder = trained(squares, tmp_path / "run").folder
+    page = (folder.path / "summary.md").read_text()
+    assert page.startswith("# finished after 4 steps") and "| 2 |" in page and "images/s" in page
+    assert (folder.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_dry_run_plans_and_writes_nothing(
+    squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert focalcli(["train", str(squares), "--dry-run", "--min-size", "64", "--epochs", "3"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["steps"] == 3 and plan["train"] == {"photos": 8, "objects": 12} and plan["model"]["schema"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
