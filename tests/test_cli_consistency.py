@@ -27,6 +27,8 @@ EXCEPTIONS = {
     ("convert", "images"): "photos may be copied, linked or left; a folder may be named too",
     ("export", "output"): "issue 7: which outputs the graph has; the file is --file",
     ("export", "size"): "issue 7: height and width of the input; the demo has one side",
+    ("detect", "iou"): "issue 7: the overlap of NMS; to evaluate it is the list of overlaps to measure at",
+    ("detect", "max_dets"): "issue 7: one number a photo; to evaluate it is the list of numbers to measure at",
     ("compare", "resamples"): "a difference without its interval says nothing; evaluate gives one when asked",
     ("config", "output"): "init writes focalcli.toml unless told otherwise",
 }

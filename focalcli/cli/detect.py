@@ -1,100 +1,133 @@
 """`focalcli detect`: objects in photos, as a stream."""
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from focalcli.cli.console import escape, say
-from focalcli.errors import DataError, GateFailed, InputNotFound
+from focalcli.errors import DataError, FocalError, GateFailed, InputNotFound
+from focalcli.inference.options import SelectionConfig, ViewConfig
 
 if TYPE_CHECKING:
-    from focalcli.config import ClassInfo
-    from focalcli.inference.outputs import Output
-    from focalcli.inference.tally import Tally
+    from focalcli.inference.tally import Gate, Tally
 
-Format = Literal["jsonl", "text"]
+Format = Literal["jsonl", "text", "coco", "csv", "yolo", "voc", "label-studio", "cvat"]
+
+
+def _option(*flags: str, group: str, help: str, **more: Any) -> Any:
+    return typer.Option(*flags, help=help, rich_help_panel=group, **more)
 
 
 def detect(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Photos, folders or globs.")],
+    selection: SelectionConfig,
+    views: ViewConfig,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH", help="Photos, folders, globs, videos, an annotation file; - for names on stdin."
+        ),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
+    files_from: Annotated[
+        Path | None, _option("--files-from", metavar="FILE", help="Read names here, one a line.", group="Input")
+    ] = None,
+    null: Annotated[
+        bool, _option("-0", "--null", help="Names end with a NUL byte, as of find -print0.", group="Input")
+    ] = False,
+    every: Annotated[int, _option("--every", min=1, help="Of a video, take each so many-th frame.", group="Input")] = 1,
+    shard: Annotated[
+        str | None, _option("--shard", metavar="I/N", help="Take part I of N; I from 1 to N.", group="Input")
+    ] = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write JSON lines and pictures here.")
+        Path | None,
+        _option("-o", "--output", help="A file, or a folder for lines and pictures.", group="Output"),
     ] = None,
     format: Annotated[
-        Format | None, typer.Option(help="Of standard output. [default: text on a terminal, else jsonl]")
+        Format | None,
+        _option("--format", help="Of the results. [default: text on a terminal, else jsonl]", group="Output"),
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Keep scores of at least this. [default: the model's]")
+    draw: Annotated[
+        Path | None, _option("--draw", metavar="DIR", help="Write pictures with boxes here.", group="Output")
     ] = None,
-    draw_threshold: Annotated[float, typer.Option(min=0, max=1, help="Draw scores of at least this.")] = 0.3,
+    crops: Annotated[
+        Path | None, _option("--crops", metavar="DIR", help="Write each object as a picture here.", group="Output")
+    ] = None,
+    draw_threshold: Annotated[
+        float, _option("--draw-threshold", min=0, max=1, help="Draw scores from here.", group="Output")
+    ] = 0.3,
+    details: Annotated[
+        bool, _option("--details", help="Add model and seconds to each JSON line.", group="Output")
+    ] = False,
+    resume: Annotated[
+        bool, _option("--resume", help="Keep the lines of an earlier run and do the rest.", group="Output")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a photo could not be read.")] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", metavar="CONDITION", help='Exit with 1 when it holds, as "person>0"; repeatable.'),
+    ] = None,
 ) -> None:
     """Find objects in photos, as a stream of JSON lines.
 
     Each photo gives one line, in the order given, as soon as it is known. A photo that cannot be read gives a line
-    with "error" and the rest goes on.
+    with "error" and the rest goes on. Videos need focalcli[video], URLs focalcli[remote].
 
     Example: focalcli detect photos/ | jq -r 'select(.detections != []) | .image'
     """
+    from focalcli.inference.destinations import Destinations
     from focalcli.inference.detector import Detector
-    from focalcli.inference.open import find_model, open_runtime
+    from focalcli.inference.open import find_model, model_id, open_runtime
     from focalcli.inference.sources import Finder
     from focalcli.inference.stream import detect_stream
-    from focalcli.inference.tally import Tally
+    from focalcli.inference.tally import Gate, Tally
 
-    sources = Finder(max_pixels, skip=output).named(paths)
+    finder = Finder(max_pixels=max_pixels, every=every, skip=output)
+    sources = finder.all(paths or [], files_from, null=null, shard=shard)
     path = find_model(model)
     say(f"model: {path}")
-    detector = Detector(open_runtime(path, device=device), batch=batch, threshold=threshold)
-    classes = detector.config.classes
-    tally = Tally()
-    with ExitStack() as stack:
-        outputs = open_outputs(stack, classes, output, format, draw_threshold)
-        for result in detect_stream(sources, detector, keep_pixels=output is not None):
+    destinations = Destinations(
+        format=format or ("text" if output is None and sys.stdout.isatty() else "jsonl"),
+        output=output,
+        draw=draw,
+        crops=crops,
+        draw_threshold=draw_threshold,
+        model=model_id(path) if details else None,
+        resume=resume,
+    )
+    detector = Detector(open_runtime(path, device=device), batch=batch, views=views, selection=selection)
+    known = detector.config.classes
+    gates = [Gate.parse(text, known) for text in fail_if or []]
+    tally = Tally(known)
+    sources = destinations.left(sources, known)
+    with destinations.opened(known, escape=escape) as outputs:
+        for result in detect_stream(sources, detector, keep_pixels=destinations.wants_pixels):
             tally.add(result.record)
+            if destinations.format not in ("jsonl", "text") and isinstance(result.record.found, FocalError):
+                say(f"error: {result.record.found}")
             for each in outputs:
                 each.put(result)
-    if not tally.photos:
+    if not tally.photos and paths and not resume:
         raise InputNotFound(", ".join(paths), "holds no photos", "name a folder or files with photos")
-    report(tally, strict=strict)
+    report(tally, gates, strict=strict)
 
 
-def open_outputs(
-    stack: ExitStack,
-    classes: "tuple[ClassInfo, ...]",
-    folder: Path | None,
-    format: Format | None,
-    draw_threshold: float,
-) -> "list[Output]":
-    """Open what the results go to: the folder with lines and pictures, or standard output."""
-    from focalcli.inference.outputs import PictureOutput, StreamOutput, file_output, json_line, text_line
-
-    if folder is None:
-        if (format or ("text" if sys.stdout.isatty() else "jsonl")) == "jsonl":
-            return [StreamOutput(sys.stdout, json_line(classes))]
-        line = text_line(classes)
-        return [StreamOutput(sys.stdout, lambda result: escape(line(result)))]
-    pictures = PictureOutput(folder / "pictures", classes, threshold=draw_threshold)
-    lines = file_output(folder / "detections.jsonl", json_line(classes))
-    return [stack.enter_context(lines), stack.enter_context(pictures)]
-
-
-def report(tally: "Tally", *, strict: bool) -> None:
-    """Say what was done; fail when every photo failed, or any with `strict`.
+def report(tally: "Tally", gates: "list[Gate]", *, strict: bool) -> None:
+    """Say what was done; fail when every photo failed, any with `strict`, or a gate holds.
 
     Raises:
         DataError: no photo could be read.
-        GateFailed: a photo could not be read, and `strict`.
+        GateFailed: a photo could not be read, and `strict`; or a gate holds.
     """
     say(str(tally))
     if tally.failed and tally.failed == tally.photos:
         raise DataError("detect", f"none of {tally.photos} photos could be read ({tally.first_error})")
     if tally.failed and strict:
         raise GateFailed("detect", f"{tally.failed} of {tally.photos} photos could not be read")
+    for gate in gates:
+        if gate.holds(tally):
+            raise GateFailed("--fail-if", f"{gate}: there are {gate.count(tally)}")

@@ -11,8 +11,9 @@ from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 from focalcli.inference.batches import Batches
 from focalcli.inference.detections import Detections, Runtime
+from focalcli.inference.options import SelectionConfig, ViewConfig
 from focalcli.inference.selection import Selection
-from focalcli.inference.views import WHOLE, Photo, Prepared, ViewConfig, prepare
+from focalcli.inference.views import WHOLE, Photo, Prepared, prepare
 
 
 class Detector:
@@ -25,7 +26,7 @@ class Detector:
         batch: int = 4,
         threshold: float | None = None,
         views: ViewConfig = WHOLE,
-        selection: Selection | None = None,
+        selection: SelectionConfig | None = None,
     ) -> None:
         """Take up to `batch` views at once; keep what `selection` says, or else scores of at least `threshold`.
 
@@ -33,7 +34,8 @@ class Detector:
             UsageError: the model's file has decided something else.
         """
         self.config, self.batch, self.views = runtime.config, batch, views
-        self.selection = selection or Selection.of(runtime.config, threshold=threshold)
+        at_least = SelectionConfig(threshold=None if threshold is None else str(threshold))
+        self.selection = Selection.of(runtime.config, selection or at_least)
         wanted = self.selection.postprocess(runtime.config.postprocess)
         self._runtime = runtime if wanted == runtime.config.postprocess else runtime.using(wanted)
         self._fit = Fit.of(runtime.config)

@@ -1,5 +1,6 @@
 """From a name to a runtime: which model is meant, and what kind of file it is."""
 
+import hashlib
 from pathlib import Path
 
 from focalcli.errors import DataError, InputNotFound
@@ -30,6 +31,12 @@ def _newest(runs: Path) -> Path:
     if not found:
         raise InputNotFound(runs, "holds no trained model", "run `focalcli train` first, or name one with --model")
     return max(found)[1]
+
+
+def model_id(path: Path) -> dict[str, str]:
+    """Give what names a model in results: its file's name, and the SHA-256 of its content."""
+    with open(path, "rb") as file:
+        return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def open_runtime(path: Path, *, device: str = "auto", precision: str = "auto") -> Runtime:

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from focalcli.config import ModelConfig, PostprocessConfig
 from focalcli.errors import UsageError, did_you_mean
 from focalcli.inference.detections import Detections
 from focalcli.inference.merge import hard_nms, soft_nms, weighted_nms
-
-Nms = Literal["hard", "soft", "weighted"]
+from focalcli.inference.options import Nms, SelectionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +30,8 @@ class Selection:
     limit: int | None = None
 
     @classmethod
-    def of(
-        cls,
-        config: ModelConfig,
-        *,
-        threshold: str | float | None = None,
-        classes: str | None = None,
-        iou: float | None = None,
-        nms: Nms = "hard",
-        agnostic: bool = False,
-        limit: int | None = None,
-    ) -> "Selection":
-        """Read the options of a command line; what is None is the model's own.
-
-        `threshold` is a number, or numbers for classes as `0.3,cat=0.5`; `classes` are names with commas.
+    def of(cls, config: ModelConfig, wanted: SelectionConfig) -> "Selection":
+        """Take what is wanted for the classes of a model.
 
         Raises:
             UsageError: a class the model does not have, or a threshold that is none.
@@ -52,13 +39,14 @@ class Selection:
         own = config.postprocess
         thresholds = list(own.class_thresholds or (own.score_threshold,) * config.num_classes)
         names = [info.name for info in config.classes]
-        for name, value in _thresholds(threshold):
+        for name, value in _thresholds(wanted.threshold):
             for i in range(len(names)) if name is None else [_index(name, names, "--threshold")]:
                 thresholds[i] = value
-        if classes is not None:
-            wanted = {_index(name.strip(), names, "--classes") for name in classes.split(",")}
-            thresholds = [value if i in wanted else inf for i, value in enumerate(thresholds)]
-        return cls(tuple(thresholds), own.nms_iou if iou is None else iou, nms, agnostic, limit)
+        if wanted.classes is not None:
+            kept = {_index(name.strip(), names, "--classes") for name in wanted.classes.split(",")}
+            thresholds = [value if i in kept else inf for i, value in enumerate(thresholds)]
+        iou = own.nms_iou if wanted.iou is None else wanted.iou
+        return cls(tuple(thresholds), iou, wanted.nms, wanted.agnostic, wanted.max_dets)
 
     @property
     def done_by_model(self) -> bool:
@@ -67,8 +55,6 @@ class Selection:
 
     def postprocess(self, own: PostprocessConfig) -> PostprocessConfig:
         """Give what the model has to do itself, so that nothing is missing here; `own` where that is all it does."""
-        from msgspec.structs import replace
-
         same = set(self.thresholds) == {own.score_threshold} and own.class_thresholds is None
         if not same and own.class_thresholds != self.thresholds:
             own = replace(own, score_threshold=min(1.0, *self.thresholds), class_thresholds=self.thresholds)
@@ -109,10 +95,10 @@ def take(found: Detections, rows: "npt.NDArray[np.int64] | npt.NDArray[np.bool_]
     return Detections(found.boxes[rows], found.scores[rows], found.classes[rows])
 
 
-def _thresholds(option: str | float | None) -> list[tuple[str | None, float]]:
+def _thresholds(option: str | None) -> list[tuple[str | None, float]]:
     """Take `0.3,cat=0.5` apart; None stands for all classes, which come first."""
     pairs: list[tuple[str | None, float]] = []
-    for part in str(option).split(",") if option is not None else []:
+    for part in option.split(",") if option is not None else []:
         name, equals, number = part.rpartition("=")
         try:
             value = float(number)

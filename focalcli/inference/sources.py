@@ -2,62 +2,108 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from focalcli.errors import DataError, InputNotFound
+from focalcli.errors import DataError, InputNotFound, UsageError
 from focalcli.files import TEMPORARY_PREFIX
-from focalcli.images.decode import Pixels, read_image
+from focalcli.images.decode import Pixels, open_regular, read_image
 from focalcli.images.sizes import MAX_PIXELS, is_photo_name
+from focalcli.inference.views import Photo
+
+VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
+ANNOTATIONS = frozenset({".json", ".jsonl", ".yaml", ".yml", ".xml", ".csv"})
 
 Folder = tuple[int, int]  # device and inode: the same folder under any name
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A photo by the name it was given, how to read it, and its place in a tree of outputs.
+    """A photo by the name it was given, how to read it, its place in a tree of outputs, its id in a data set.
 
     `read` raises FocalError where there is no photo to be had.
     """
 
     name: str
-    read: Callable[[], Pixels]
+    read: Callable[[], Photo]
     place: PurePath
+    image_id: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Turns paths into sources. `skip` is a folder that is never read: the one the results go to."""
+    """Turns words into sources. `skip` is a folder that is never read: the one the results go to."""
 
     max_pixels: int = MAX_PIXELS
+    every: int = 1
     skip: Path | None = None
 
-    def named(self, words: Iterable[str]) -> Iterator[Source]:
-        """Give the photos of each word: a file, a folder with all below it, or a glob that is none of both.
+    def all(
+        self, words: Sequence[str], files_from: Path | None = None, *, null: bool = False, shard: str | None = None
+    ) -> Iterator[Source]:
+        """Give the photos of all words in order, `-` being the names on standard input, then those in `files_from`.
+
+        Raises:
+            UsageError: nothing is named, or standard input is a terminal.
+            InputNotFound: a word names nothing; before anything is given.
+        """
+        lists = [self.named_or_listed(word, null=null, alone=len(words) == 1) for word in words]
+        if files_from is not None:
+            lists.append(self.listed(_names_in(files_from, null=null)))
+        if not lists:
+            remedy = "name files or folders, or - for names on standard input"
+            raise UsageError("detect", "no photos are named", remedy)
+        sources = chain.from_iterable(lists)
+        return iter(part_of(sources, shard)) if shard else sources
+
+    def named_or_listed(self, word: str, *, null: bool, alone: bool) -> Iterator[Source]:
+        """Give the photos of a word, which may be `-`."""
+        if word != "-":
+            return self.named([word], alone=alone)
+        if sys.stdin.isatty():
+            raise UsageError("-", "standard input is a terminal", "pipe names into it, for example from find")
+        # Not sys.stdin.buffer: a thread that waits in it would keep the program from ending.
+        return self.listed(split_names(open(0, "rb", buffering=0, closefd=False), separator=b"\0" if null else b"\n"))
+
+    def named(self, words: Iterable[str], *, alone: bool = True) -> Iterator[Source]:
+        """Give the photos of each word: a file, a folder with all below it, a URL, or a glob that is none of these.
 
         Raises:
             InputNotFound: a word names nothing; before anything is given.
         """
         paths = [path for word in words for path in _expand(word)]
-        return (source for path in paths for source in self.found(path, alone=len(paths) == 1))
+        alone = alone and len(paths) == 1
+        return (source for path in paths for source in self.found(path, alone=alone))
 
     def listed(self, paths: Iterable[str]) -> Iterator[Source]:
         """Give the photos of each path as it comes; one that names nothing becomes a source that says so."""
-        for path in paths:
-            yield from self.found(path, alone=False)
+        return (source for path in paths for source in self.found(path, alone=False))
 
     def found(self, path: str, *, alone: bool) -> Iterator[Source]:
-        """Give the photo at a path, or in name order all below it; places are relative to a folder named `alone`."""
-        if not _is_folder(path) or is_photo_name(path):
-            yield self._source(path, _place(path))
-            return
-        skip = (folder_id(self.skip),) if self.skip and self.skip.is_dir() else ()
-        for below in self._below(path, skip):
-            place = PurePath(os.path.relpath(below.name, path)) if alone else _place(below.name)
-            yield Source(below.name, below.read, place)
+        """Give the photo at a path, or all in it, in order; places are relative to a folder that is `alone`."""
+        suffix = os.path.splitext(path)[1].lower()
+        if "://" in path:
+            from focalcli.inference.remote import remote_sources
+
+            yield from remote_sources(path, max_pixels=self.max_pixels)
+        elif _is_folder(path) and not is_photo_name(path):
+            skip = (folder_id(self.skip),) if self.skip and self.skip.is_dir() else ()
+            for below in self._below(path, skip):
+                yield replace(below, place=PurePath(os.path.relpath(below.name, path)) if alone else below.place)
+        elif suffix in VIDEOS:
+            from focalcli.inference.video import frames
+
+            yield from frames(path, _place(path), every=self.every)
+        elif suffix in ANNOTATIONS:
+            yield from _annotated(Path(path), self.max_pixels)
+        else:
+            yield self._source(path)
 
     def _below(self, folder: str, above: tuple[Folder, ...]) -> Iterator[Source]:
         """Give the photos below a folder; a folder that cannot be listed becomes a source that says so."""
@@ -70,18 +116,35 @@ class Finder:
         for name in entries:
             path = os.path.join(folder, name)
             if is_photo_name(name) and not name.startswith(TEMPORARY_PREFIX):
-                yield self._source(path, PurePath(name))
+                yield self._source(path)
+            elif os.path.splitext(name)[1].lower() in VIDEOS:
+                yield from self.found(path, alone=False)
             elif _is_folder(path) and folder_id(path) not in above:
                 yield from self._below(path, (*above, here))
             elif _is_folder(path) and os.path.islink(path):
                 yield _failing(path, "links back to a folder above it", "remove the link")
 
-    def _source(self, path: str, place: PurePath) -> Source:
-        return Source(path, partial(read_image, Path(path), max_pixels=self.max_pixels), place)
+    def _source(self, path: str) -> Source:
+        return Source(path, partial(read_image, Path(path), max_pixels=self.max_pixels), _place(path))
+
+
+def _annotated(path: Path, max_pixels: int) -> Iterator[Source]:
+    """Give the photos of an annotation file, in its order."""
+    from focalcli.dataset.read import read_dataset
+
+    for image in read_dataset(path).images:
+        name = str(image.path or image.key)
+        read = partial(read_image, Path(name), max_pixels=max_pixels)
+        yield Source(name, read, PurePath(image.key), image.source_id)
+
+
+def _names_in(path: Path, *, null: bool) -> Iterator[str]:
+    with open_regular(path) as file:
+        yield from split_names(file, separator=b"\0" if null else b"\n")
 
 
 def _expand(word: str) -> list[str]:
-    if os.path.lexists(word):
+    if "://" in word or os.path.lexists(word):
         return [word]
     found = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) else []
     if not found:
@@ -124,3 +187,27 @@ def split_names(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:
         yield from (os.fsdecode(name) for name in names if name)
     if rest:
         yield os.fsdecode(rest)
+
+
+def part_of(sources: Iterable[Source], part: str) -> list[Source]:
+    """Give the part `i/n` of the sources, i from 1: n runs of neighbouring parts, in order, give what one run gives.
+
+    Raises:
+        UsageError: the part is not written so.
+    """
+    number, _, total = part.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise UsageError("--shard", f"{part!r} is no part", "for example --shard 1/4 to --shard 4/4")
+    all_sources = list(sources)
+    first, last = (len(all_sources) * i // int(total) for i in (int(number) - 1, int(number)))
+    return all_sources[first:last]
+
+
+def without(sources: Iterable[Source], names: Counter[str]) -> Iterator[Source]:
+    """Leave out the sources with these names, each as often as it is counted."""
+    left = names.copy()
+    for source in sources:
+        if left[source.name]:
+            left[source.name] -= 1
+        else:
+            yield source

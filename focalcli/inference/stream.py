@@ -6,6 +6,7 @@ at once, answers come in input order, and a photo that has its answer never wait
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from focalcli.errors import FocalError
 from focalcli.images.decode import Pixels
+from focalcli.inference.detections import Detections
 from focalcli.inference.detector import Detector
 from focalcli.inference.records import Record
 from focalcli.inference.sources import Source
@@ -25,19 +27,23 @@ _PATIENCE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A record with its source, and its pixels where they were asked for."""
+    """A record with its source, how long it took, and the photo's pixels where they were asked for."""
 
     source: Source
     record: Record
     pixels: Pixels | None = None
+    decode_seconds: float = 0.0
+    total_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A decoded photo, ready for the network."""
+    """A decoded photo, ready for the network, and when it was begun and ended."""
 
     prepared: Prepared
     pixels: Pixels | None
+    begun: float
+    ended: float
 
 
 Loading = tuple[Source, "Future[_Loaded]"]
@@ -52,10 +58,13 @@ def detect_stream(
     """
 
     def load(source: Source) -> _Loaded:
-        pixels = source.read()
-        return _Loaded(detector.prepare(pixels), pixels if keep_pixels else None)
+        begun = time.monotonic()
+        photo = source.read()
+        prepared = detector.prepare(photo)
+        pixels = photo[: photo.shape[0], : photo.shape[1]] if keep_pixels else None
+        return _Loaded(prepared, pixels, begun, time.monotonic())
 
-    waiting: deque[tuple[Source, tuple[int, int] | None, Pixels | None]] = deque()
+    waiting: deque[tuple[Source, _Loaded | None]] = deque()
 
     def items(loading: Iterable[Loading | None]) -> Iterator[Prepared | FocalError | None]:
         for entry in loading:
@@ -68,16 +77,22 @@ def detect_stream(
             try:
                 loaded = future.result()
             except FocalError as error:
-                waiting.append((source, None, None))
+                waiting.append((source, None))
                 yield error
             else:
-                waiting.append((source, loaded.prepared.image_size, loaded.pixels))
+                waiting.append((source, loaded))
                 yield loaded.prepared
 
     with _Loader(sources, load, workers=workers, ahead=detector.batch + 2 * workers) as loader:
         for answer in detector.stream(items(loader)):
-            source, size, pixels = waiting.popleft()
-            yield Result(source, Record(source.name, size, answer), pixels)
+            yield _result(*waiting.popleft(), answer)
+
+
+def _result(source: Source, loaded: _Loaded | None, answer: Detections | FocalError) -> Result:
+    if loaded is None:
+        return Result(source, Record(source.name, None, answer))
+    record = Record(source.name, loaded.prepared.image_size, answer)
+    return Result(source, record, loaded.pixels, loaded.ended - loaded.begun, time.monotonic() - loaded.begun)
 
 
 def _patiently(future: "Future[_Loaded]") -> Iterator[None]:

@@ -6,57 +6,21 @@ A view knows the way back: its boxes return to the photo exactly. How the boxes 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from focalcli.errors import UsageError, did_you_mean
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 from focalcli.images.tiles import tiles
-
-TTA = ("flip", "scales")
-SMALLEST_TILE = 32
+from focalcli.inference.options import ViewConfig
 
 # Of the model's own input size, for --tta scales.
 SCALES = (0.8, 1.0, 1.25)
 
 # A photo of more views makes them only as they are needed.
 _EAGER_VIEWS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ViewConfig:
-    """In how many ways the network looks at a photo. The defaults: once, at all of it.
-
-    `tile`: the side of tiles in pixels, `auto` for the model's input size. `overlap`: the part of a tile that its
-    neighbours see too. `tta`: any of `flip` (mirrored too) and `scales` (at 0.8 and 1.25 of the size too).
-    """
-
-    tile: int | Literal["auto"] | None = None
-    overlap: float = 0.2
-    tta: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, tile: str | None = None, overlap: float = 0.2, tta: str | None = None) -> "ViewConfig":
-        """Read the options --tile, --overlap and --tta of a command line.
-
-        Raises:
-            UsageError: one of them is not what it must be.
-        """
-        side: int | Literal["auto"] | None = None
-        if tile is not None:
-            if tile != "auto" and not (tile.isdecimal() and int(tile) >= SMALLEST_TILE):
-                raise UsageError(
-                    "--tile", f"{tile!r} is no side of a tile", f"auto, or {SMALLEST_TILE} and more pixels"
-                )
-            side = "auto" if tile == "auto" else int(tile)
-        kinds = tuple(word.strip() for word in tta.split(",")) if tta else ()
-        for kind in kinds:
-            if kind not in TTA:
-                raise UsageError("--tta", f"no such view {kind!r}", did_you_mean(kind, TTA))
-        return cls(side, overlap, kinds)
 
 
 WHOLE = ViewConfig()
@@ -119,7 +83,7 @@ class Prepared:
 def prepare(photo: Photo, fit: Fit, config: ViewConfig) -> Prepared:
     """Make the views of a photo."""
     size = (photo.shape[0], photo.shape[1])
-    side = fit.min_size if config.tile == "auto" else config.tile or max(size)
+    side = max(size) if config.tile is None else config.side or fit.min_size
     crops = tiles(size, side, overlap=config.overlap)
     views = _views(photo, size, crops, fit, config)
     return Prepared(size, views if len(crops) > _EAGER_VIEWS else tuple(views))

@@ -7,10 +7,15 @@ from msgspec.structs import replace
 from focalcli.config import PostprocessConfig
 from focalcli.errors import UsageError
 from focalcli.inference.detections import Detections
+from focalcli.inference.options import SelectionConfig
 from focalcli.inference.selection import Selection
 from tests.inference.mock_runtime import CONFIG
 
 OWN = CONFIG.postprocess
+
+
+def of(**options: object) -> Selection:
+    return Selection.of(CONFIG, SelectionConfig(**options))
 
 
 def detections(*rows: tuple) -> Detections:
@@ -20,23 +25,23 @@ def detections(*rows: tuple) -> Detections:
 
 
 def test_by_default_the_model_decides() -> None:
-    selection = Selection.of(CONFIG)
+    selection = of()
     assert selection.thresholds == (0.05,) * 3 and selection.done_by_model
     assert selection.postprocess(OWN) == OWN
     own = replace(OWN, class_thresholds=(0.1, 0.2, 0.3))
-    assert Selection.of(replace(CONFIG, postprocess=own)).postprocess(own) == own
+    assert Selection.of(replace(CONFIG, postprocess=own), SelectionConfig()).postprocess(own) == own
 
 
 @pytest.mark.parametrize(
     ("threshold", "expected"),
-    [(0.5, (0.5, 0.5, 0.5)), ("0.5", (0.5, 0.5, 0.5)), ("green=0.9,0.3", (0.3, 0.9, 0.3)), ("blue=0", (0.05, 0.05, 0))],
+    [("0.5", (0.5, 0.5, 0.5)), ("green=0.9,0.3", (0.3, 0.9, 0.3)), ("blue=0", (0.05, 0.05, 0))],
 )
-def test_thresholds_for_all_and_for_classes(threshold: str | float, expected: tuple[float, ...]) -> None:
-    assert Selection.of(CONFIG, threshold=threshold).thresholds == expected
+def test_thresholds_for_all_and_for_classes(threshold: str, expected: tuple[float, ...]) -> None:
+    assert of(threshold=threshold).thresholds == expected
 
 
 def test_classes_that_are_not_wanted_reach_no_threshold() -> None:
-    assert Selection.of(CONFIG, classes="blue, red").thresholds == (0.05, inf, 0.05)
+    assert of(classes="blue, red").thresholds == (0.05, inf, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -51,35 +56,35 @@ def test_classes_that_are_not_wanted_reach_no_threshold() -> None:
 )
 def test_what_the_model_does_not_have_is_named(options: dict, words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Selection.of(CONFIG, **options)
+        of(**options)
     assert str(caught.value).startswith(words)
 
 
 def test_the_model_is_asked_for_all_that_is_needed() -> None:
-    assert Selection.of(CONFIG, threshold=0.01).postprocess(OWN).class_thresholds == (0.01,) * 3
-    assert Selection.of(CONFIG, iou=0.7, limit=7).postprocess(OWN) == replace(OWN, nms_iou=0.7, max_detections=7)
-    soft = Selection.of(CONFIG, nms="soft").postprocess(OWN)
+    assert of(threshold="0.01").postprocess(OWN).class_thresholds == (0.01,) * 3
+    assert of(iou=0.7, max_dets=7).postprocess(OWN) == replace(OWN, nms_iou=0.7, max_detections=7)
+    soft = of(nms="soft").postprocess(OWN)
     assert soft == PostprocessConfig(nms_iou=1.0, max_detections=1000)
 
 
 def test_a_score_equal_to_the_threshold_passes_and_an_empty_box_does_not() -> None:
     found = detections((0, 0, 9, 9, 0.5, 0), (0, 0, 9, 9, 0.3, 1), (4, 0, 4, 9, 0.3, 1), (0, 0, 9, 9, 0.29, 1))
-    kept = Selection.of(CONFIG, threshold=0.3).passing(found)
+    kept = of(threshold="0.3").passing(found)
     assert kept.scores.tolist() == pytest.approx([0.5, 0.3])
 
 
 def test_agnostic_lets_classes_suppress_each_other() -> None:
     found = detections((0, 0, 10, 10, 0.9, 0), (0, 0, 10, 9, 0.8, 1), (50, 0, 60, 10, 0.7, 1))
-    assert len(Selection.of(CONFIG).suppress(found)) == 3
-    assert Selection.of(CONFIG, agnostic=True).suppress(found).classes.tolist() == [0, 1]
+    assert len(of().suppress(found)) == 3
+    assert of(agnostic=True).suppress(found).classes.tolist() == [0, 1]
 
 
 def test_soft_scores_must_pass_again() -> None:
     found = detections((0, 0, 10, 10, 0.9, 0), (0, 0, 10, 10, 0.3, 0))
-    assert len(Selection.of(CONFIG, nms="soft", threshold=0.2).suppress(found)) == 1
+    assert len(of(nms="soft", threshold="0.2").suppress(found)) == 1
 
 
 def test_the_limit_keeps_the_best() -> None:
     found = detections((0, 0, 9, 9, 0.9, 0), (20, 0, 29, 9, 0.8, 0))
-    assert Selection.of(CONFIG, limit=1).first(found, None).scores.tolist() == pytest.approx([0.9])
-    assert len(Selection.of(CONFIG).first(found, None)) == 2
+    assert of(max_dets=1).first(found, None).scores.tolist() == pytest.approx([0.9])
+    assert len(of().first(found, None)) == 2

@@ -4,7 +4,8 @@ import pytest
 from focalcli.errors import UsageError
 from focalcli.images.fit import Fit
 from focalcli.inference.detector import Detector
-from focalcli.inference.views import ViewConfig, prepare
+from focalcli.inference.options import ViewConfig
+from focalcli.inference.views import prepare
 from tests.inference.mock_runtime import MockRuntime
 
 FIT = Fit(64, 96, 32, (0, 0, 0))
@@ -32,13 +33,13 @@ def test_the_default_is_one_view_of_all() -> None:
 def test_a_tile_that_holds_the_photo_changes_nothing(tile: int) -> None:
     image = scene(128, 150, (10, 10, 37, 45), (100, 20, 149, 127))
     [plain] = Detector(MockRuntime()).detect([image])
-    [tiled] = Detector(MockRuntime(), views=ViewConfig(tile=tile)).detect([image])
+    [tiled] = Detector(MockRuntime(), views=ViewConfig(tile=str(tile))).detect([image])
     for name in ("boxes", "scores", "classes"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(tiled, name))
 
 
 def test_a_view_cut_at_an_edge_knows_which() -> None:
-    views = list(prepare(scene(100, 160), FIT, ViewConfig(tile=100, overlap=0.2)).views)
+    views = list(prepare(scene(100, 160), FIT, ViewConfig(tile="100", overlap=0.2)).views)
     assert [view.origin for view in views] == [(0, 0), (60, 0)]
     boxes = np.array([[0, 0, 99, 99], [60, 10, 90, 90], [30, 30, 40, 40]], np.float32)
     # the left tile ends at x = 100 inside the photo; its other edges are the photo's own
@@ -50,27 +51,27 @@ def test_a_view_cut_at_an_edge_knows_which() -> None:
 @pytest.mark.parametrize("y", [5, 45, 58, 70, 90])
 def test_an_object_smaller_than_the_overlap_gives_one_box_wherever_it_lies(x: int, y: int) -> None:
     image = scene(128, 160, (x, y, x + 12, y + 12))
-    assert found(image, ViewConfig(tile=64, overlap=0.25)).tolist() == [[x, y, x + 12, y + 12]]
+    assert found(image, ViewConfig(tile="64", overlap=0.25)).tolist() == [[x, y, x + 12, y + 12]]
 
 
 @pytest.mark.parametrize(
     "box", [(10, 20, 150, 40), (30, 5, 50, 120), (4, 4, 156, 30)], ids=["wide", "high", "over three tiles"]
 )
 def test_an_object_longer_than_a_tile_gives_one_box(box: tuple[int, int, int, int]) -> None:
-    assert found(scene(128, 160, box), ViewConfig(tile=64, overlap=0.25)).tolist() == [list(box)]
+    assert found(scene(128, 160, box), ViewConfig(tile="64", overlap=0.25)).tolist() == [list(box)]
 
 
 def test_neighbours_at_a_seam_stay_two() -> None:
     """Two objects of a class, one at each side of a seam, at different heights."""
     image = scene(64, 120, (40, 5, 54, 20), (66, 40, 80, 55))
-    assert found(image, ViewConfig(tile=64, overlap=0.1)).tolist() == [[40, 5, 54, 20], [66, 40, 80, 55]]
+    assert found(image, ViewConfig(tile="64", overlap=0.1)).tolist() == [[40, 5, 54, 20], [66, 40, 80, 55]]
 
 
 def test_more_objects_than_one_view_can_give_are_found_in_tiles() -> None:
     """The mock finds one object of a class in a view; six tiles find six."""
     boxes = [(x, y, x + 10, y + 10) for y in (20, 90) for x in (20, 90, 160)]
     image = scene(130, 200, *boxes)
-    assert found(image, ViewConfig(tile=64, overlap=0)).tolist() == [list(map(float, box)) for box in boxes]
+    assert found(image, ViewConfig(tile="64", overlap=0)).tolist() == [list(map(float, box)) for box in boxes]
 
 
 @pytest.mark.parametrize("tta", [("flip",), ("scales",), ("flip", "scales")])
@@ -90,36 +91,16 @@ def test_a_mirrored_view_gives_the_boxes_of_the_photo() -> None:
 
 
 def test_many_tiles_are_made_only_as_they_are_taken() -> None:
-    assert isinstance(prepare(scene(64, 64), FIT, ViewConfig(tile=32)).views, tuple)
-    views = prepare(np.zeros((2000, 2000, 3), np.uint8), FIT, ViewConfig(tile=64)).views
+    assert isinstance(prepare(scene(64, 64), FIT, ViewConfig(tile="32")).views, tuple)
+    views = prepare(np.zeros((2000, 2000, 3), np.uint8), FIT, ViewConfig(tile="64")).views
     assert iter(views) is views
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ((None, 0.2, None), ViewConfig()),
-        (("auto", 0.3, "flip"), ViewConfig("auto", 0.3, ("flip",))),
-        (("320", 0.2, "flip,scales"), ViewConfig(320, 0.2, ("flip", "scales"))),
-    ],
-)
-def test_options_are_read(options: tuple, expected: ViewConfig) -> None:
-    assert ViewConfig.parse(*options) == expected
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("big", 0.2, None), "--tile: 'big' is no side of a tile, auto, or 32 and more pixels"),
-        (("31", 0.2, None), "--tile: '31' is no side of a tile"),
-        (("-4", 0.2, None), "--tile: '-4' is no side of a tile"),
-        ((None, 0.2, "flop"), "--tta: no such view 'flop', did you mean flip?"),
-    ],
-)
-def test_options_that_mean_nothing_are_named(options: tuple, words: str) -> None:
+@pytest.mark.parametrize("tile", ["big", "31", "-4", "", "3.5"])
+def test_a_tile_is_a_number_of_pixels(tile: str) -> None:
     with pytest.raises(UsageError) as caught:
-        ViewConfig.parse(*options)
-    assert str(caught.value).startswith(words)
+        ViewConfig(tile=tile)
+    assert str(caught.value) == f"--tile: {tile!r} is no side of a tile, auto, or 32 and more"
 
 
 def test_auto_tiles_show_pixels_as_they_are() -> None:

@@ -1,0 +1,87 @@
+"""What a user asked for as output, turned into open outputs."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from focalcli.config import ClassInfo
+from focalcli.errors import UsageError
+from focalcli.inference.documents import DOCUMENTS, Document, jsonl
+from focalcli.inference.label_files import LABEL_FILES, LabelFiles
+from focalcli.inference.outputs import Output, StreamOutput, file_output, finished
+from focalcli.inference.pictures import PictureOutput, crops, drawn
+from focalcli.inference.sources import Source, without
+
+_FILE_SUFFIXES = frozenset({".jsonl", ".json", ".csv", ".xml", ".txt"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destinations:
+    """Results to `output`, a file by its suffix or else a folder, or to stdout; pictures to the folders that are named.
+
+    A folder holds the results as `detections.SUFFIX`, or a file a photo, and `pictures`.
+    """
+
+    format: str
+    output: Path | None = None
+    draw: Path | None = None
+    crops: Path | None = None
+    draw_threshold: float = 0.3
+    model: dict[str, str] | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UsageError: naming the option.
+        """
+        if self.format in LABEL_FILES and (self.output is None or self.folder is None):
+            raise UsageError("--format", f"{self.format} writes a file a photo", "name a folder with -o")
+        if self.resume and (self.output is None or self.format != "jsonl"):
+            raise UsageError("--resume", "continues JSON lines in a file only", "name their place with -o")
+
+    @property
+    def folder(self) -> Path | None:
+        """Give `output` where it is a folder."""
+        return self.output if self.output and self.output.suffix.lower() not in _FILE_SUFFIXES else None
+
+    @property
+    def wants_pixels(self) -> bool:
+        """Tell whether pictures are made."""
+        return bool(self.folder or self.draw or self.crops)
+
+    def document(self, classes: Sequence[ClassInfo]) -> Document:
+        """Give the text format of the results."""
+        return jsonl(classes, model=self.model) if self.format == "jsonl" else DOCUMENTS[self.format](classes)
+
+    def place(self, document: Document) -> Path | None:
+        """Give the file of the results, None for stdout."""
+        return self.folder / f"detections{document.suffix}" if self.folder else self.output
+
+    def left(self, sources: Iterator[Source], classes: Sequence[ClassInfo]) -> Iterator[Source]:
+        """Give the sources that an earlier run has not finished; all of them without `resume`."""
+        place = self.place(self.document(classes)) if self.resume else None
+        return without(sources, finished(place)) if place else sources
+
+    @contextmanager
+    def opened(self, classes: Sequence[ClassInfo], *, escape: Callable[[str], str]) -> Iterator[list[Output]]:
+        """Open everything that results go to; `escape` makes text safe for a terminal."""
+        with ExitStack() as stack:
+            outputs: list[Output] = []
+            draw = self.draw or (self.folder / "pictures" if self.folder else None)
+            for folder, make in ((draw, drawn), (self.crops, crops)):
+                if folder is not None:
+                    pictures = PictureOutput(folder, make(classes), threshold=self.draw_threshold)
+                    outputs.append(stack.enter_context(pictures))
+            if self.folder and self.format in LABEL_FILES:
+                yield [*outputs, LabelFiles(self.folder, self.format, classes)]
+                return
+            document = self.document(classes)
+            place = self.place(document)
+            if place is not None:
+                yield [*outputs, stack.enter_context(file_output(place, document, resume=self.resume))]
+                return
+            yield [*outputs, stack.enter_context(StreamOutput(sys.stdout, document, escape=escape))]
