@@ -13,6 +13,7 @@ FORMATS: dict[str, str] = {
     "coco": "focalcli.dataset.formats.coco",
     "createml": "focalcli.dataset.formats.createml",
     "cvat": "focalcli.dataset.formats.cvat",
+    "darknet": "focalcli.dataset.formats.darknet",
     "hf": "focalcli.dataset.formats.hf_jsonl",
     "kitti": "focalcli.dataset.formats.kitti",
     "label-studio": "focalcli.dataset.formats.label_studio",
@@ -32,6 +33,7 @@ ALIASES: dict[str, str] = {
     "huggingface": "hf",
     "imagefolder": "hf",
     "keras-retinanet": "retinanet",
+    "labelimg": "darknet",
     "labelstudio": "label-studio",
     "openimages": "open-images",
     "pascal-voc": "voc",
@@ -39,6 +41,7 @@ ALIASES: dict[str, str] = {
     "tensorflow": "tfod",
     "tfod-csv": "tfod",
     "ultralytics": "yolo",
+    "yolo-darknet": "darknet",
     "yolov5": "yolo",
     "yolov8": "yolo",
 }
