@@ -20,11 +20,20 @@ VERBS: dict[str, Verb] = {
     "detect": Verb("focalcli.cli.detect:detect", "The path", "Find objects in photos, as a stream of JSON lines."),
     "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
     "verify": Verb("focalcli.cli.verify:verify", "Models", "Check an exported file against its certificate."),
+    "import": Verb(
+        "focalcli.cli.import_model:import_model", "Models", "Turn another program's RetinaNet into a checkpoint."
+    ),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
     "runs": Verb("focalcli.cli.runs:runs", "Models", "List trainings with their best numbers, best first."),
     "compare": Verb("focalcli.cli.compare:compare", "Models", "Compare two models on the same photos, with intervals."),
     "calibrate": Verb(
         "focalcli.cli.calibrate:calibrate", "Models", "Choose a score threshold for each class, to a target."
+    ),
+    "doctor": Verb(
+        "focalcli.cli.doctor:doctor", "Shell", "Say what this machine can do and try the whole chain on it."
+    ),
+    "insight": Verb(
+        "focalcli.cli.insight:insight", "Models", "Show what anchors and focal loss do to your data."
     ),
     "config": Verb(
         "focalcli.cli.config:config", "Shell", "Show what is configured and where, or write a file to start from."

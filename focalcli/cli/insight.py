@@ -13,6 +13,7 @@ from focalcli.files import write_text
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
     from focalcli.detection.retinanet import RetinaNet
+    from focalcli.insight.tune import Trial
 
 Topic = Literal["anchors", "loss", "curve", "tune", "audit", "lab"]
 
@@ -42,7 +43,7 @@ def insight(
         ),
     ],
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
-    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors (loss, tune, audit).")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors.")] = None,
     split: Annotated[str | None, typer.Option(help="Look at this split only.")] = None,
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
     preset: Annotated[str, typer.Option(help="Model to train, where none is named (anchors, audit).")] = "lite0",
@@ -55,7 +56,7 @@ def insight(
     folds: Annotated[
         int, typer.Option(min=2, max=5, help="Models that each leave one part of the photos out (audit).")
     ] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the photos (audit, lab).")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the photos (audit).")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and pictures into this folder.")
@@ -63,8 +64,9 @@ def insight(
 ) -> None:
     """Show what anchors and focal loss do to your data.
 
-    Prints one JSON object; with -o also tables (CSV, JSON lines) and pictures (PNG) into a folder. tune and lab train;
-    audit trains one model a fold unless --model names one, which must not have seen the photos.
+    Prints one JSON object; with -o also tables (CSV, JSON lines) and pictures (PNG) into a folder. tune and lab train
+    the last layer of a model anew for each setting; audit trains one model a fold unless --model names one, which
+    must not have seen the photos.
 
     Example: focalcli insight anchors bay --fit -o insight
     """
@@ -118,16 +120,17 @@ def _curve(request: Request) -> dict[str, Any]:
     return {"gammas": list(GAMMAS), "cross_entropy_over_focal": easy_factors()}
 
 
+def _report(trial: "Trial") -> None:
+    loss, (low, high) = trial.loss, trial.interval
+    say(f"AP {trial.ap:.3f} ({low:.3f} to {high:.3f}): {loss.kind}, gamma {loss.gamma:g}, alpha {loss.alpha}")
+
+
 def _tune(request: Request) -> dict[str, Any]:
     from focalcli.insight.parts import learn_and_measure
-    from focalcli.insight.tune import Trial, command_line, tune
-
-    def report(trial: Trial) -> None:
-        say(f"AP {trial.ap:.3f} ({trial.interval.low:.3f} to {trial.interval.high:.3f})  {trial.loss.kind} "
-            f"gamma {trial.loss.gamma:g} alpha {trial.loss.alpha}")  # fmt: skip
+    from focalcli.insight.tune import command_line, tune
 
     train, test = learn_and_measure(_dataset(request))
-    trials = tune(_network(request), train, test, seed=request.seed, report=report)
+    trials = tune(_network(request), train, test, seed=request.seed, report=_report)
     best = trials[0]
     close = [t.as_dict() for t in trials[1:] if t.ap >= best.interval.low]
     result = {
@@ -165,12 +168,26 @@ def _audit(request: Request) -> dict[str, Any]:
     return {"photos": len(dataset.images), "labels": len(dataset.boxes), "listed": len(listed), "surest": top}
 
 
+def _lab(request: Request) -> dict[str, Any]:
+    from focalcli.insight.lab import as_markdown, draw_lab, run_lab
+    from focalcli.insight.parts import learn_and_measure
+
+    train, test = learn_and_measure(_dataset(request))
+    tables = run_lab(_network(request), train, test, seed=request.seed, report=_report)
+    if request.output is not None:
+        write_text(request.output / "lab.json", json.dumps(tables, indent=2) + "\n")
+        write_text(request.output / "lab.md", as_markdown(tables))
+        draw_lab(tables, request.output / "lab.png")
+    return {"photos": [len(train.images), len(test.images)], "tables": tables}
+
+
 TOPICS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "anchors": _anchors,
     "loss": _loss,
     "curve": _curve,
     "tune": _tune,
     "audit": _audit,
+    "lab": _lab,
 }
 
 

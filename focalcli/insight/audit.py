@@ -68,8 +68,10 @@ def _of_image(
     spots = _xyxy(seen.xywh)
     overlap = pairwise_iou(labels, spots)
     findings = _missing(image, spots, seen, overlap, pairwise_iou(regions, spots))
+    # A detection speaks of the label it overlaps most: in a crowd it touches others too.
+    nearest = overlap.argmax(axis=0) if len(rows) else np.zeros(len(spots), np.int64)
     for position, row in enumerate(rows):
-        near = np.flatnonzero(overlap[position] > 0.1)
+        near = np.flatnonzero((nearest == position) & (overlap[position] > 0.1))
         findings += _of_label(image, int(row), labels[position], int(own[position]), spots[near],
                               seen.take(near), overlap[position, near], usual)  # fmt: skip
     return findings
@@ -106,7 +108,7 @@ def _of_label(
         loss = (-np.log(claim) - np.log1p(-min(rival, 0.99))) - (-np.log(rival) - np.log1p(-min(claim, 0.99)))
         findings.append(_finding("class", image, row, label, int(near.category[best]), float(loss)))
     if len(spots):
-        best = int(np.argmax(near.score * (overlap > 0.2) * np.where(near.category == own, 1.0, 0.5)))
+        best = int(np.argmax(near.score * overlap * np.where(near.category == own, 1.0, 0.5)))
         lack = max(-np.log(max(float(overlap[best]), 1e-6)) + np.log(usual[own]), 0.0)
         findings.append(_finding("loose", image, row, spots[best], own, float(near.score[best]) * lack))
     return findings

@@ -38,15 +38,15 @@ def inject(dataset: Dataset, *, share: float, seed: int) -> Injected:
     for row in moved:
         xyxy[row] = _loosened(xyxy[row], rng)
     kind[moved] = "loose"
-    added = [_elsewhere(dataset, int(row), rng) for row in templates]
+    added = {int(row): box for row in templates if (box := _elsewhere(dataset, int(row), rng)) is not None}
     changed = replace(boxes, category=category, xyxy=xyxy)
     kept = np.setdiff1d(np.arange(len(boxes)), taken)
-    columns, extra = changed.take(kept), boxes.take(templates[[box is not None for box in added]])
-    extra = replace(extra, xyxy=np.array([box for box in added if box is not None]).reshape(-1, 4))
-    joined = Boxes(*(np.concatenate([getattr(columns, n), getattr(extra, n)]) for n in Boxes.__dataclass_fields__))
-    order = np.argsort(joined.image, kind="stable")
-    kinds = np.concatenate([kind[kept], np.full(len(extra), "spurious", dtype="<U8")])[order]
-    return Injected(replace(dataset, boxes=joined.take(order)), kinds, boxes.take(taken))
+    source = np.concatenate([kept, np.array(list(added), np.int64)])
+    order = np.argsort(boxes.image[source], kind="stable")
+    spoiled, kinds = changed.take(source), kind[source]
+    spoiled.xyxy[len(kept) :] = np.array(list(added.values())).reshape(-1, 4)
+    kinds[len(kept) :] = "spurious"
+    return Injected(replace(dataset, boxes=spoiled.take(order)), kinds[order], boxes.take(taken))
 
 
 def _loosened(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
