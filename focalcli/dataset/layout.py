@@ -29,7 +29,7 @@ def split_groups(dataset: Dataset) -> dict[str, Ints]:
 def rows_of(dataset: Dataset, positions: Ints) -> Iterator[tuple[int, slice]]:
     """Give each image position with the slice of its boxes."""
     bounds = dataset.row_bounds().tolist()
-    return ((int(position), slice(bounds[position], bounds[position + 1])) for position in positions)
+    return ((position, slice(bounds[position], bounds[position + 1])) for position in positions.tolist())
 
 
 def file_names(dataset: Dataset, sink: "Sink", *, stems: bool = False, shared: bool = False) -> list[str]:

@@ -38,6 +38,7 @@ class Peek:
         self.is_dir = path.is_dir()
         self.folder = path if self.is_dir else path.parent
         self._heads: dict[str, bytes] = {}
+        self._outlines: dict[str, Outline] = {}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +88,9 @@ class Peek:
 
     def json(self, name: str) -> Outline:
         """Give the outline of a JSON file as far as its first 256 KiB show it."""
-        return outline(self.text(name))
+        if name not in self._outlines:
+            self._outlines[name] = outline(self.text(name))
+        return self._outlines[name]
 
     def xml_root(self, name: str) -> str:
         """Give the name of the root element of an XML file; nothing where there is none."""

@@ -31,6 +31,7 @@ BLOCK = 50_000
 """Annotations handled at a time, so that Python objects never stand for all of them at once."""
 
 EXTRAS = ("license", "coco_url", "flickr_url", "date_captured")
+_NO_EXTRAS = (None,) * len(EXTRAS)
 _NULL = msgspec.Raw(b"null")
 
 
@@ -157,9 +158,10 @@ def _add_images(
 
 def _extra(image: _Image) -> dict[str, object] | None:
     """Give what COCO notes of a photo beside its name and size."""
-    if image.license is None and image.coco_url is None and image.flickr_url is None and image.date_captured is None:
+    values = (image.license, image.coco_url, image.flickr_url, image.date_captured)
+    if values == _NO_EXTRAS:
         return None
-    return {name: value for name in EXTRAS if (value := getattr(image, name)) is not None}
+    return {name: value for name, value in zip(EXTRAS, values, strict=True) if value is not None}
 
 
 def _add_boxes(

@@ -51,8 +51,9 @@ def write(dataset: Dataset, sink: Sink) -> None:
     for number, positions in enumerate(groups.values()):
         group_of[positions] = number
     for number, (split, positions) in enumerate(groups.items()):
-        images = [_out_image(dataset.images[i], image_ids[i], names[i]) for i in positions]
-        for i in positions:
+        own = positions.tolist()
+        images = [_out_image(dataset.images[i], image_ids[i], names[i]) for i in own]
+        for i in own:
             sink.image(dataset.images[i], f"images/{split}/{names[i]}" if split else f"images/{names[i]}")
         rows = np.flatnonzero(group_of[dataset.boxes.image] == number)
         parts = [header, b',"images":', msgspec.json.encode(images), b',"annotations":[']
@@ -93,8 +94,9 @@ def _header(dataset: Dataset, category_ids: Ints) -> bytes:
 
 
 def _out_image(image: Image, number: int, name: str) -> _OutImage:
-    extra = {key: value for key, value in (image.extra or {}).items() if key in EXTRAS}
-    return _OutImage(number, name, image.width, image.height, **extra)
+    if not image.extra:
+        return _OutImage(number, name, image.width, image.height)
+    return _OutImage(number, name, image.width, image.height, *[image.extra.get(key) for key in EXTRAS])
 
 
 def _encoded(dataset: Dataset, rows: Ints, image_ids: Ints, box_ids: Ints, category_ids: Ints) -> Iterator[bytes]:

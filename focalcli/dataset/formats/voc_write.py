@@ -17,6 +17,8 @@ def write(dataset: Dataset, sink: Sink) -> None:
     crowds = int(((dataset.boxes.flags & CROWD_FLAGS.value) != 0).sum())
     sink.loss("medium", "crowd regions are written as difficult objects", crowds)
     bounds = _one_based(dataset)
+    moved = np.abs(bounds - [1, 1, 0, 0] - dataset.boxes.xyxy).max(axis=1, initial=0.0)
+    sink.loss("info", f"edges move by up to {moved.max(initial=0.0):.2g} px", int((moved > 0).sum()))
     for image, rows in rows_of(dataset, np.arange(len(dataset.images))):
         photo = dataset.images[image]
         sink.image(photo, f"JPEGImages/{names[image]}")

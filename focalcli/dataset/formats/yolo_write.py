@@ -5,7 +5,7 @@ import numpy as np
 from focalcli.dataset.layout import file_names, rows_of, split_groups
 from focalcli.dataset.names import stem
 from focalcli.dataset.sink import Sink
-from focalcli.dataset.types import Dataset
+from focalcli.dataset.types import Dataset, Floats
 
 UNIT = 1_000_000
 """Parts a side of a photo is divided into when written: 0.006 px of error at 12,000 px."""
@@ -14,7 +14,7 @@ UNIT = 1_000_000
 def write(dataset: Dataset, sink: Sink) -> None:
     """Write `images/SPLIT/`, `labels/SPLIT/` and `data.yaml`."""
     names = file_names(dataset, sink, stems=True)
-    rows = _formatted(dataset)
+    rows = _formatted(dataset, _millionths(dataset, sink))
     groups = split_groups(dataset)
     for split, positions in groups.items():
         for image, own in rows_of(dataset, positions):
@@ -36,21 +36,27 @@ def _label_name(path: str) -> str:
     return f"{head}/labels/{stem(tail)}.txt".removeprefix("/")
 
 
-def _formatted(dataset: Dataset) -> list[str]:
-    """Give one line for every box: class and centre, width, height in millionths of the photo.
+def _millionths(dataset: Dataset, sink: Sink) -> Floats:
+    """Give (n, 4) centre x, y, width and height of every box in whole millionths of the photo.
 
     Rounding may push an edge over the border by a millionth, which other readers refuse: such sides are shortened.
     """
-    boxes = dataset.boxes
+    xyxy = dataset.boxes.xyxy
     sizes = np.array([(image.width, image.height) for image in dataset.images], dtype=np.float64).reshape(-1, 2)
-    size = sizes[boxes.image] / UNIT
-    centre = np.rint((boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2 / size)
-    extent = np.maximum(np.rint((boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]) / size), 1)
+    size = sizes[dataset.boxes.image] / UNIT
+    centre = np.clip(np.rint((xyxy[:, :2] + xyxy[:, 2:]) / 2 / size), 1, UNIT - 1)
+    extent = np.maximum(np.rint((xyxy[:, 2:] - xyxy[:, :2]) / size), 1)
     for _ in range(3):
         low, high = centre / UNIT - extent / UNIT / 2, centre / UNIT + extent / UNIT / 2
         extent -= (low < 0) | (high > 1)
-    values = np.hstack([centre, np.maximum(extent, 0)]) / UNIT
-    columns = (boxes.category.tolist(), *values.T.tolist())
+    moved = np.abs(np.hstack([centre - extent / 2, centre + extent / 2]) * np.hstack([size, size]) - xyxy)
+    sink.loss("info", f"edges move by up to {moved.max(initial=0.0):.2g} px", int((moved.max(axis=1) > 1e-9).sum()))
+    return np.hstack([centre, extent])
+
+
+def _formatted(dataset: Dataset, millionths: Floats) -> list[str]:
+    """Give one line for every box."""
+    columns = (dataset.boxes.category.tolist(), *(millionths / UNIT).T.tolist())
     return [f"{c} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for c, x, y, w, h in zip(*columns, strict=True)]
 
 

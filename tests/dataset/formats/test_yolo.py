@@ -284,6 +284,11 @@ def test_no_written_box_leaves_the_photo_when_read_back(folder: Any, tmp_path: P
         assert cx + w / 2 <= 1 and cy + h / 2 <= 1 and cx - w / 2 >= 0 and cy - h / 2 >= 0
 
 
+def test_a_box_far_under_a_millionth_at_the_border_keeps_one(folder: Any, tmp_path: Path) -> None:
+    text = written(folder, tmp_path, [[299.9999, 0, 0.0001, 1e-9]], (300, 300))
+    assert text == "0 0.999999 0.000001 0.000001 0.000001\n"
+
+
 def test_data_yaml_always_has_train_and_val_and_no_path(folder: Any, tmp_path: Path) -> None:
     written(folder, tmp_path, [], (10, 10))
     assert yaml.safe_load((tmp_path / "out/data.yaml").read_text()) == {
