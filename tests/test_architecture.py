@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "focalcli"
 # Left may import right, never the other way. Rooms in one tuple do not know each other.
 ORDER = [
     ("__main__",),
-    ("cli", "testing", "api"),
+    ("cli",),
+    ("api", "testing"),
     ("insight",),
     ("training",),
     ("export",),
