@@ -32,9 +32,7 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb(
         "focalcli.cli.doctor:doctor", "Shell", "Say what this machine can do and try the whole chain on it."
     ),
-    "insight": Verb(
-        "focalcli.cli.insight:insight", "Models", "Show what anchors and focal loss do to your data."
-    ),
+    "insight": Verb("focalcli.cli.insight:insight", "Models", "Show what anchors and focal loss do to your data."),
     "config": Verb(
         "focalcli.cli.config:config", "Shell", "Show what is configured and where, or write a file to start from."
     ),
