@@ -67,7 +67,7 @@ def test_the_table_names_every_number_and_class(coco: Path, capsys: pytest.Captu
     monkeypatch.setenv("COLUMNS", "150")
     assert run(["evaluate", "gt.json", "--predictions", "found.json", "--format", "table"]) == 0
     head, total, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["class", *NAMES, "objects"]
+    assert head.split() == ["class", *NAMES, "recall", "F1", "threshold", "objects"]
     assert total.split()[:3] == ["all", ".752", ".752"]
     assert [row.split()[0] for row in rows] == ["cat", "<dog>"]
 
@@ -116,3 +116,36 @@ def test_no_detections_at_all_is_a_result(coco: Path, capsys: pytest.CaptureFixt
     (coco / "found.json").write_text("[]")
     assert run(["evaluate", "gt.json", "--predictions", "found.json"]) == 0
     assert json.loads(capsys.readouterr().out)["AP"] == 0
+
+
+def test_reasons_and_intervals_are_added_to_the_numbers(coco: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "gt.json", "--predictions", "found.json", "--reasons", "--resamples", "10", "--voc"]
+    assert run(words) == 0
+    printed = json.loads(capsys.readouterr().out)
+    extra = ["VOC", "VOC07", "images", "classes", "intervals", "errors", "confusion", "calibration", "slices", "worst"]
+    assert list(printed) == [*NAMES, *extra]
+    assert printed["worst"][0] == {"image": "2.jpg", "F1": 0.0, "right": 0, "missed": 1}
+    assert printed["errors"]["background"]["count"] == 0
+    low, high = printed["intervals"]["AP"]
+    assert low <= printed["AP"] <= high
+    assert run([*words, "--format", "table"]) == 0
+    assert "worst photos" in capsys.readouterr().out
+
+
+def test_a_report_is_one_file(coco: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "gt.json", "--predictions", "found.json", "--report", "report.html"]) == 0
+    text = (coco / "report.html").read_text()
+    assert "&lt;dog&gt;" in text and "the photo is not there" in text
+    assert len(json.loads(capsys.readouterr().out)["intervals"]) == 12
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0.7", 0), ("0.8", 1)])
+def test_a_limit_not_met_fails_after_the_result(
+    coco: Path, capsys: pytest.CaptureFixture[str], limit: str, code: int
+) -> None:
+    words = ["evaluate", "gt.json", "--predictions", "found.json", "--fail-under", limit, "--format", "junit"]
+    assert run(words) == code
+    out, err = capsys.readouterr()
+    assert (ElementTree.fromstring(out).get("failures"), bool(err)) == (str(code), bool(code))
+    if code:
+        assert err == "error: gt.json: AP is 0.7525, below --fail-under 0.8\n"
