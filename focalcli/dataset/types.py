@@ -22,10 +22,7 @@ Severity = Literal["error", "warning", "info"]
 
 
 class Flag(IntFlag):
-    """What an annotation says of an object beside its box.
-
-    CROWD is what evaluation leaves out: readers of formats with group or ignore regions set it beside GROUP or IGNORE.
-    """
+    """What an annotation says of an object beside its box."""
 
     CROWD = 1
     DIFFICULT = 2

@@ -11,6 +11,9 @@ from focalcli.dataset.layout import file_names, split_groups
 from focalcli.dataset.sink import Sink
 from focalcli.dataset.types import Boxes, Dataset, Flag, Image, Ints
 
+REGIONS = Flag.CROWD | Flag.GROUP | Flag.IGNORE
+"""What becomes `iscrowd`: pycocotools heeds nothing else, not even `ignore`."""
+
 DECIMALS = 9
 """Of boxes written: a nano-pixel, so that x + w - x is w again."""
 
@@ -44,6 +47,8 @@ def write(dataset: Dataset, sink: Sink) -> None:
     groups = {"": np.arange(len(dataset.images))} if sink.single else split_groups(dataset)
     if sink.single:
         sink.loss("medium", "images lose their split", len(dataset.images) if dataset.splits else 0)
+    regions = (dataset.boxes.flags & REGIONS.value != 0) & (dataset.boxes.flags & Flag.CROWD.value == 0)
+    sink.loss("medium", "group and ignore regions are written as crowds", int(regions.sum()))
     names = file_names(dataset, sink, shared="" in groups)
     image_ids, box_ids, category_ids = _ids(dataset, sink)
     header = _header(dataset, category_ids)
@@ -111,7 +116,7 @@ def _encoded(dataset: Dataset, rows: Ints, image_ids: Ints, box_ids: Ints, categ
             category_ids[boxes.category].tolist(),
             np.round(xywh, DECIMALS).tolist(),
             np.round(boxes.area, DECIMALS).tolist(),
-            (boxes.flags & Flag.CROWD.value).tolist(),
+            ((boxes.flags & REGIONS.value) != 0).astype(np.int64).tolist(),
         )
         annotations = [_OutAnnotation(*values) for values in zip(*columns, strict=True)]
         _add_rare(annotations, boxes)

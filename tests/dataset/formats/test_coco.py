@@ -266,6 +266,17 @@ def test_coco_to_coco_loses_nothing(folder: Any, document: Coco, tmp_path: Path)
     assert msgspec.json.decode((tmp_path / "o.json").read_bytes()) == content
 
 
+def test_ignored_regions_are_written_so_that_pycocotools_ignores_them(
+    folder: Any, document: Coco, tmp_path: Path
+) -> None:
+    """It overwrites `ignore` by `iscrowd`."""
+    path = folder.json("c.json", document([A], [on_a(ignore=1), on_a(2)], x=1))
+    report = convert(read_dataset(path), tmp_path / "o.json", to="coco")
+    written = msgspec.json.decode((tmp_path / "o.json").read_bytes())["annotations"]
+    assert [(ann["iscrowd"], ann.get("ignore", 0)) for ann in written] == [(1, 1), (0, 0)]
+    assert [loss.what for loss in report.losses] == ["group and ignore regions are written as crowds"]
+
+
 def test_splits_become_files_and_folders(folder: Any, document: Coco, tmp_path: Path) -> None:
     for split in ("train", "val"):
         folder.json(f"annotations/{split}.json", document([{**A, "file_name": f"{split}.jpg"}], [on_a()], x=1))
