@@ -208,6 +208,185 @@ def test_an_empty_folder_is_no_photos(photos: Path, capsys: pytest.CaptureFixtur
     assert (code, lines) == (66, []) and "holds no photos" in err
 
 
+def test_names_come_from_a_file_in_its_order(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("list.txt").write_text("photos/d.png\n\nphotos/none.png\nphotos/a.png")
+    code, lines, _ = detect(capsys, "--files-from", "list.txt")
+    assert code == 0
+    assert [(line["image"], line.get("code")) for line in lines] == [
+        ("photos/d.png", None),
+        ("photos/none.png", "not-found"),
+        ("photos/a.png", None),
+    ]
+    Path("list.bin").write_bytes(b"photos/d.png\0photos/a.png\0")
+    assert len(detect(capsys, "--files-from", "list.bin", "-0")[1]) == 2
+
+
+def test_nothing_named_is_a_usage_error(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = detect(capsys)
+    assert code == 2 and "no photos are named" in err
+
+
+def test_an_annotation_file_names_its_photos_and_their_ids(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [{"id": 40 + i, "file_name": name, "width": 80, "height": 64} for i, name in enumerate(["d.png", "a.png"])]
+    content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "red"}]}
+    (photos / "coco.json").write_text(json.dumps(content))
+    assert run(["detect", "photos/coco.json", "--format", "coco"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"image_id": 41, "file_name": "photos/a.png", "category_id": 1, "bbox": [5, 10, 20, 10], "score": 1.0}
+    ]
+
+
+def output_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert run(["detect", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_text_format_is_written_whole(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import xml.etree.ElementTree as ElementTree
+
+    assert output_of(capsys, "photos", "--format", "csv").splitlines() == [
+        "image,x1,y1,x2,y2,score,class,class_id",
+        "photos/a.png,5.0,10.0,25.0,20.0,1.0,red,1",
+        "photos/b/c.png,5.0,10.0,25.0,21.0,1.0,green,2",
+        "photos/b/c.png,5.0,10.0,25.0,22.0,1.0,blue,7",
+        "photos/d.png,,,,,,,",
+    ]
+    results = json.loads(output_of(capsys, "photos", "--format", "coco"))
+    assert [(row["image_id"], row["category_id"], row["bbox"]) for row in results] == [
+        (1, 1, [5, 10, 20, 10]),
+        (2, 2, [5, 10, 20, 11]),
+        (2, 7, [5, 10, 20, 12]),
+    ]
+    tasks = json.loads(output_of(capsys, "photos", "--format", "label-studio"))
+    [region] = tasks[0]["predictions"][0]["result"]
+    assert tasks[0]["data"] == {"image": "photos/a.png"} and len(tasks) == 3
+    assert region["value"] == {
+        "x": 6.25, "y": 15.625, "width": 25.0, "height": 15.625, "rotation": 0, "rectanglelabels": ["red"]
+    }  # fmt: skip
+    assert (region["original_width"], region["original_height"]) == (80, 64)
+    tree = ElementTree.fromstring(output_of(capsys, "photos", "--format", "cvat"))
+    assert [(image.get("name"), len(image)) for image in tree.iter("image")] == [
+        ("photos/a.png", 1), ("photos/b/c.png", 2), ("photos/d.png", 0)
+    ]  # fmt: skip
+    assert tree.find("image/box").get("xbr") == "25.0"
+
+
+def test_a_file_a_photo_needs_a_folder(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = detect(capsys, "photos", "--format", "yolo")
+    assert code == 2 and "name a folder with -o" in err
+    assert detect(capsys, "photos", "--format", "yolo", "-o", "y")[0] == 0
+    # centre (15, 15) of 80 x 64, sides 20 x 10
+    assert Path("y/labels/a.txt").read_text() == "0 0.187500 0.234375 0.250000 0.156250 1.0\n"
+    assert Path("y/labels/d.txt").read_text() == "" and Path("y/classes.txt").read_text() == "red\ngreen\nblue\n"
+    assert detect(capsys, "photos", "--format", "voc", "-o", "v")[0] == 0
+    text = Path("v/labels/b/c.xml").read_text()
+    assert "<xmin>6</xmin>" in text and "<ymax>21</ymax>" in text and "<confidence>1.0</confidence>" in text
+
+
+def test_a_file_is_written_whole_or_not_at_all(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(capsys, "photos", "-o", "found.csv", "--format", "csv")[0] == 0
+    assert Path("found.csv").read_text().count("\n") == 5
+    assert sorted(path.name for path in photos.parent.iterdir()) == ["found.csv", "photos", "runs"]
+
+
+def test_crops_hold_each_object_alone(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(detect(capsys, "photos", "--crops", "cut")[1]) == 3
+    assert sorted(str(path.relative_to("cut")) for path in Path("cut").rglob("*.png")) == [
+        "blue/b/c-0002.png", "green/b/c-0001.png", "red/a-0001.png"
+    ]  # fmt: skip
+    with Image.open("cut/red/a-0001.png") as picture:
+        assert picture.size == (20, 10) and picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_the_parts_of_a_list_make_the_whole(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = output_of(capsys, "photos")
+    assert "".join(output_of(capsys, "photos", "--shard", f"{i}/2") for i in (1, 2)) == whole
+    code, _, err = detect(capsys, "photos", "--shard", "3/2")
+    assert code == 2 and "--shard: '3/2' is no part" in err
+
+
+@pytest.mark.parametrize("cut", [0, 40, 250, 700])
+def test_an_earlier_run_is_continued_to_the_same_bytes(
+    cut: int, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the earlier run broke off, even within a line."""
+    assert detect(capsys, "photos", "-o", "all.jsonl")[0] == 0
+    whole = Path("all.jsonl").read_bytes()
+    Path("some.jsonl.partial").write_bytes(whole[:cut])
+    assert detect(capsys, "photos", "-o", "some.jsonl", "--resume")[0] == 0
+    assert Path("some.jsonl").read_bytes() == whole
+    assert not Path("some.jsonl.partial").exists()
+
+
+def test_a_finished_run_is_not_done_again(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detect(capsys, "photos", "-o", "all.jsonl")
+    whole = Path("all.jsonl").read_bytes()
+    code, _, err = detect(capsys, "photos", "-o", "all.jsonl", "--resume")
+    assert code == 0 and "0 photos" in err and Path("all.jsonl").read_bytes() == whole
+    assert detect(capsys, "photos", "--resume")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [("red>0", 1), ("red>1", 0), ("*>=3", 1), ("blue==1", 1), ("green<1", 0), ("rde>0", 2), ("red", 2)],
+)
+def test_gates_fail_after_all_is_written(
+    condition: str, code: int, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, lines, _ = detect(capsys, "photos", "--fail-if", condition)
+    assert found == code and len(lines) == (0 if code == 2 else 3)
+
+
+def test_classes_can_be_chosen(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, lines, _ = detect(capsys, "photos", "--classes", "blue,red")
+    assert [[found["class"] for found in line["detections"]] for line in lines] == [["red"], ["blue"], []]
+
+
+def test_details_name_the_model_and_the_time(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, lines, _ = detect(capsys, "photos", "--details")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert all(line["model"] == {"file": "best.safetensors", "sha256": empty} for line in lines)
+    assert all(line["seconds"]["total"] >= line["seconds"]["decode"] >= 0 for line in lines)
+
+
+def test_lines_keep_to_the_schema(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from focalcli.inference.schemas import DETECTIONS
+
+    (photos / "e.png").touch()
+    for words in (["photos"], ["photos", "--details"]):
+        for line in detect(capsys, *words)[1]:
+            assert set(line) <= set(DETECTIONS["properties"]) and set(DETECTIONS["required"]) <= set(line)
+            assert sum(set(choice["required"]) <= set(line) for choice in DETECTIONS["oneOf"]) == 1
+
+
+def test_photos_behind_urls(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    files.pipe("/bucket/b.png", photo(0))
+    files.pipe("/bucket/a.png", b"")
+    code, lines, _ = detect(capsys, "memory://bucket")
+    assert code == 0
+    assert [(line["image"], len(line.get("detections", "error"))) for line in lines] == [
+        ("memory://bucket/a.png", 5),
+        ("memory://bucket/b.png", 1),
+    ]
+
+
+def test_a_protocol_nobody_knows_is_unavailable(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("fsspec")
+    code, _, err = detect(capsys, "nosuch://bucket/a.png")
+    assert code == 69 and "nosuch://bucket/a.png" in err
+
+
+def test_a_video_without_pyav_says_what_to_install(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    (photos / "clip.mp4").touch()
+    code, _, err = detect(capsys, "photos/clip.mp4")
+    assert code == 69 and "pip install 'focalcli[video]'" in err
+
+
 # The program as a process, with the mock runtime in the model's place.
 PROGRAM = [
     sys.executable,
@@ -258,3 +437,17 @@ def test_ctrl_c_leaves_whole_lines(photos: Path) -> None:
     assert (first + rest).endswith(b"\n")
     lines = [json.loads(line) for line in (first + rest).splitlines()]
     assert 0 < len(lines) < 3003
+
+
+@pytest.mark.e2e
+def test_the_first_line_leaves_before_the_last_name_arrives(photos: Path) -> None:
+    (photos / "new\nline \udcff.png").write_bytes(photo(0))
+    with start("-", "-0", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for name in (b"photos/a.png", b"photos/new\nline \xff.png", b"photos/none.png"):
+            process.stdin.write(name + b"\0")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["image"] == os.fsdecode(name)
+        process.stdin.close()
+        assert process.stdout.read() == b""
+    assert process.returncode == 0
