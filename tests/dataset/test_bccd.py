@@ -63,7 +63,10 @@ def test_pycocotools_reads_the_same_boxes_from_its_coco_file(bccd: Dataset, tmp_
     assert theirs == ours
 
 
-@pytest.mark.parametrize(("to", "error"), [("coco", 0.0), ("voc", 0.0), ("yolo", 6.4e-4)])
+EXACT = ("coco", "voc", "cvat", "labelme", "hf", "retinanet", "tfod")
+
+
+@pytest.mark.parametrize(("to", "error"), [*((name, 0.0) for name in EXACT), ("createml", 1e-9), ("yolo", 6.4e-4)])
 def test_it_comes_back_from_every_format(bccd: Dataset, tmp_path: Path, to: str, error: float) -> None:
     convert(bccd, tmp_path / to, to=to, transfer="link")
     again = read_dataset(tmp_path / to)

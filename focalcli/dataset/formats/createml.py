@@ -75,7 +75,8 @@ def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     peek = Peek(source.folder)
     paths = [source.path] if not source.path.is_dir() else source.files(".json")
     if source.path.is_dir():
-        paths = [path for path in paths if _is_createml(peek.json(path.relative_to(source.folder).as_posix()))]
+        tops = {path: peek.json(path.relative_to(source.folder).as_posix()) for path in paths}
+        paths = [path for path, top in tops.items() if _is_createml(top) or (top.kind == "array" and not top.inner)]
     if not paths:
         raise DataError(source.path, "holds no list of photos with annotations", "choose another --from")
     add_all(source, builder, [photo for path in paths for photo in _read_file(source, path)])
