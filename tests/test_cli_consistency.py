@@ -27,6 +27,7 @@ EXCEPTIONS = {
     ("convert", "images"): "photos may be copied, linked or left; a folder may be named too",
     ("export", "output"): "issue 7: which outputs the graph has; the file is --file",
     ("convert", "classes"): "issue 3: what becomes of the classes, not a list of them",
+    ("insight", "epochs"): "the audit trains many small models; their length is its own",
     ("export", "size"): "issue 7: height and width of the input; the demo has one side",
     ("detect", "classes"): "issue 7: names to keep; to convert it is a policy or a file of new names",
     ("detect", "iou"): "issue 7: the overlap of NMS; to evaluate it is the list of overlaps to measure at",

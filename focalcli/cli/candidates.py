@@ -98,20 +98,31 @@ def _schemas(words: list[str]) -> Iterator[Candidate]:
     return ((name, "") for name in SCHEMAS)
 
 
+def _formats(words: list[str]) -> Iterator[Candidate]:
+    from focalcli.dataset.formats.table import names
+
+    return ((name, "") for name in names())
+
+
 def _verbs(words: list[str]) -> Iterator[Candidate]:
     return ((name, verb.help) for name, verb in VERBS.items())
 
 
 # By key, or by verb and key where a key means something of its own there.
 SOURCES: dict[str, Callable[[list[str]], Iterator[Candidate]]] = {
-    "class": classes,
-    "classes": classes,
+    "detect classes": classes,
     "device": _words("auto", "cpu", "cuda", "mps"),
+    "from": _formats,
     "model": models,
+    "paths": _words(FILES),
     "preset": presets,
     "resume": runs,
     "run": runs,
     "split": _words("train", "val", "test"),
+    "to": _formats,
+    "train_split": _words("train", "val", "test"),
+    "val_split": _words("train", "val", "test", "off"),
+    "weights": _words("auto", "imagenet", "coco", "none", FILES),
     "config verb": _verbs,
     "schema name": _schemas,
 }

@@ -11,6 +11,7 @@ from focalcli.errors import UsageError, did_you_mean
 
 # name -> where it is defined: a msgspec struct, a schema as a dict, or a function that gives one
 SCHEMAS: dict[str, str] = {
+    "certificate": "focalcli.export.certificate:Certificate",
     "config": "focalcli.cli.schema:of_config",
     "detections": "focalcli.inference.schemas:DETECTIONS",
     "error": "focalcli.cli.schema:ERROR",

@@ -32,8 +32,8 @@ NOT_SHARED = {
     ("export", "data"): "asks for a measurement, which takes its time",
 }
 
-# Environment variables that are not settings of a verb: `cli/common.py` reads them.
-PROGRAM = ("CONFIG", "COLOR", "ERROR_FORMAT")
+# Environment variables that are not settings of a verb: `cli/common.py` and `dataset/formats/table.py` read them.
+PROGRAM = ("CONFIG", "COLOR", "ERROR_FORMAT", "NO_PLUGINS")
 
 # What TOML must hold for each kind of option; kinds that are not here check for themselves.
 _TOML: dict[str, tuple[tuple[type, ...], str]] = {

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,11 @@ def offered(shell, *words: str) -> list[str]:
         (["config", "show", "fi"], ["fit"]),
         (["config", "--origin", "show", "fi"], ["fit"]),
         (["schema", "err"], ["error"]),
+        (["convert", "a", "b", "--to", "vo"], ["voc"]),
+        (["train", "--preset", "r5"], ["r50", "r50v2"]),
+        (["train", "--weights", "n"], ["none", ":files"]),
+        (["train", "--images", ""], [":dirs"]),
+        (["detect", ""], [":files"]),
         (["completions", ""], ["bash", "zsh", "fish", "powershell"]),
         (["config", "init", "-o", ""], [":files"]),
     ],
@@ -61,6 +68,25 @@ def test_an_empty_line_offers_every_verb_with_its_sentence(shell) -> None:
 def test_a_strange_question_is_no_error(shell, words: list[str]) -> None:
     done = shell("__complete", *words)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_models_and_runs_are_offered(shell) -> None:
+    for name in ("a", "b"):
+        model(Path("runs") / name / "best.safetensors")
+    Path("m.onnx").touch()
+    found = ["runs/a/best.safetensors", "runs/b/best.safetensors", "m.onnx", ":files"]
+    assert offered(shell, "evaluate", "--model", "") == found
+    assert offered(shell, "evaluate", "--model=runs/b") == ["--model=runs/b/best.safetensors", ":files"]
+
+
+@pytest.mark.parametrize("words", [["1"], ["2", "tr"], ["3", "train", "--ba"], ["5", "convert", "a", "b", "--to"]])
+def test_tab_loads_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from focalcli.cli.console import run; run(['__complete', *sys.argv[1:]]);"
+        "print([m for m in ('torch', 'numpy', 'rich', 'PIL', 'pydantic') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
 
 
 def model(path: Path, *names: str) -> Path:

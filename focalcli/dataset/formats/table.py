@@ -4,10 +4,12 @@ import os
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from focalcli.dataset.format import Format
 from focalcli.errors import Unavailable, UsageError
+
+if TYPE_CHECKING:
+    from focalcli.dataset.format import Format
 
 FORMATS: dict[str, str] = {
     "coco": "focalcli.dataset.formats.coco",
@@ -54,7 +56,7 @@ def names() -> list[str]:
     return [*sorted(FORMATS), *sorted(_plugins())]
 
 
-def load(name: str) -> Format:
+def load(name: str) -> "Format":
     """Import a format by its name or alias.
 
     Raises:
@@ -63,7 +65,7 @@ def load(name: str) -> Format:
     """
     name = ALIASES.get(name.lower(), name.lower())
     if name in FORMATS:
-        return cast(Format, import_module(FORMATS[name]))
+        return cast("Format", import_module(FORMATS[name]))
     if name not in _plugins():
         raise UsageError("format", f"{name!r} is not known", f"use one of {', '.join(names())}")
     return _load_plugin(name)
@@ -80,11 +82,11 @@ def _plugins() -> dict[str, str]:
     return found
 
 
-def _load_plugin(name: str) -> Format:
+def _load_plugin(name: str) -> "Format":
     """Import `package.module` or `package.module:object`."""
     module, _, attribute = _plugins()[name].partition(":")
     try:
         loaded = import_module(module)
-        return cast(Format, getattr(loaded, attribute) if attribute else loaded)
+        return cast("Format", getattr(loaded, attribute) if attribute else loaded)
     except (ImportError, AttributeError) as error:
         raise Unavailable(f"format plug-in {name}", f"does not import ({error})", "update or uninstall it") from error
