@@ -88,6 +88,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     preset: str = ""
     backbone: str = "tf_efficientnet_lite0"
     backbone_norm_eps: Positive | None = None
+    backbone_stride_in_1x1: bool = False
     pyramid_channels: Annotated[int, Meta(ge=8)] = 64
     pyramid_top: Literal["c5", "p5"] = "c5"
     head_channels: Annotated[int, Meta(ge=8)] = 64
@@ -126,7 +127,9 @@ _TORCHVISION_ANCHORS = AnchorConfig(
 PRESETS: dict[str, dict[str, Any]] = {
     "lite0": {
         "backbone": "tf_efficientnet_lite0",
-        "anchors": AnchorConfig(sizes=(24.0, 48.0, 96.0, 192.0, 384.0)),
+        "anchors": AnchorConfig(sizes=(30.0, 60.0, 120.0, 240.0, 480.0)),
+        "fit": FitConfig(min_size=400, max_size=672),
+        "loss": LossConfig(box="giou"),
     },
     "r18": {**_RESNET, "backbone": "resnet18"},
     "r50": {
