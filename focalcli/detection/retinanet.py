@@ -30,7 +30,9 @@ class Backbone(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.body, channels, self.stages = build_backbone(config.backbone, config.backbone_norm_eps)
+        self.body, channels, self.stages = build_backbone(
+            config.backbone, config.backbone_norm_eps, stride_in_1x1=config.backbone_stride_in_1x1
+        )
         width = config.pyramid_channels
         # LastLevelP6P7 starts from P5 exactly when both counts are equal.
         top = LastLevelP6P7(width if config.pyramid_top == "p5" else channels[-1], width)

@@ -109,14 +109,14 @@ def _scores(build: Builder, logits: str, config: ModelConfig, name: str = "") ->
 def _without_doubles(build: Builder, config: ModelConfig, boxes: str, scores: str, classes: str) -> str:
     """Give the scores (N, K) of candidates that pass their threshold and class-wise NMS, and 0 for the others."""
     post, num_classes = config.postprocess, config.num_classes
-    thresholds = np.array(post.class_thresholds or [post.score_threshold] * num_classes, np.float32)
+    thresholds = np.array(post.class_thresholds or (post.score_threshold,) * num_classes, np.float32)
     threshold = build.constant(thresholds.reshape(1, -1, 1), THRESHOLD)
     by_class = build("Unsqueeze", scores, [1])
     own = build("Equal", build("Unsqueeze", classes, [1]), np.arange(num_classes).reshape(1, -1, 1))
     passes = build("And", own, build("Greater", by_class, threshold))
     passing = build("Where", passes, by_class, 0.0)
     # (image, class, candidate) of what stays. Scores that did not pass are 0, and only what is above 0 is looked at.
-    kept = build("NonMaxSuppression", boxes, passing, [post.max_detections], [post.nms_iou], [0.0])
+    kept = build("NonMaxSuppression", boxes, passing, [post.max_detections], post.nms_iou, 0.0)
     # A candidate has one class, so image and candidate name it.
     place = build("Gather", kept, [0, 2], axis=1)
     ones = build("Expand", 1.0, build("Shape", kept, end=1))

@@ -6,6 +6,8 @@ the limit, the layers whose rounding disturbs the outputs most stay in float32, 
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +72,10 @@ def find_ranges(model: onnx.ModelProto, batches: Callable[[], Iterator[Batch]], 
             calibrate_method=kind,
             extra_options=settings,
         )
-        for batch in batches():
-            calibrator.collect_data(_One(batch))
-        return calibrator.compute_data()
+        with redirect_stdout(StringIO()):  # onnxruntime talks there, where only results belong
+            for batch in batches():
+                calibrator.collect_data(_One(batch))
+            return calibrator.compute_data()
 
 
 def quantized(model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str]) -> onnx.ModelProto:

@@ -9,8 +9,9 @@ from torch import Tensor
 from focalcli.detection.boxes import clip_boxes, decode
 from focalcli.detection.postprocess import candidates, select
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.export.options import LEVELS, Output
+from focalcli.export.options import LEVELS, ExportOptions
 from focalcli.export.rows import Array, Rows, rows_of
+from focalcli.export.session import on_canvas
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 
@@ -18,9 +19,9 @@ from focalcli.images.fit import Fit
 class Reference:
     """The network in float32 on the CPU, and the core's post-processing."""
 
-    def __init__(self, model: RetinaNet, output: Output) -> None:
-        self.config = model.config
-        self._model, self._output = model.eval().float().cpu(), output
+    def __init__(self, model: RetinaNet, options: ExportOptions) -> None:
+        self.config, self.options = model.config, options
+        self._model, self._output = model.eval().float().cpu(), options.output
 
     @torch.inference_mode()
     def run(self, images: npt.NDArray[np.uint8], threshold: float | None = None) -> list[Rows]:
@@ -30,7 +31,7 @@ class Reference:
     def run_photo(self, photo: Pixels, threshold: float | None = None) -> Rows:
         """Give the rows of a photo (H, W, 3) of any size, boxes in its own pixels."""
         fit = Fit.of(self.config)
-        [found] = self.run(fit.pad([fit.apply(photo)]), threshold)
+        [found] = self.run(on_canvas(fit, photo, self.options.size), threshold)
         boxes = fit.undo(found.boxes, (photo.shape[0], photo.shape[1]))
         return Rows(boxes.astype(np.float64), found.scores, found.labels)
 

@@ -146,7 +146,7 @@ def prove(model: RetinaNet, built: onnx.ModelProto, target: Path, options: Expor
     Raises:
         GateFailed: they differ by more than the limits.
     """
-    trials = make_trials(Reference(model, options.output), options)
+    trials = make_trials(Reference(model, options), options)
     session = FileSession(built, model.config, options)
     found = repeat(trials, session, model.config, options, proof.limits)
     gate(found, proof.limits, target)

@@ -1,0 +1,143 @@
+"""Speed of exported files, alternating in one run: python tests/bench/bench_export.py [--model M --calibrate DATA]
+
+Two networks at 320 x 320: torchvision's RetinaNet R50 by its own legacy ONNX export against our export of the same
+weights; and the model in question (default: the preset lite0 with random weights) in torch eager, fp32, fp16 and INT8.
+Milliseconds at batch 1 and images a second at batch 8, the median of alternating rounds. One JSON line a comparison.
+"""
+
+import argparse
+import io
+import json
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torchvision.models.detection import retinanet_resnet50_fpn
+
+from focalcli.checkpoint import load_model
+from focalcli.config import ClassInfo, model_config
+from focalcli.dataset.read import read_dataset
+from focalcli.detection.postprocess import detect
+from focalcli.detection.retinanet import RetinaNet, build_retinanet
+from focalcli.export.cases import generated
+from focalcli.export.graph import build_onnx
+from focalcli.export.half import to_half
+from focalcli.export.options import ExportOptions, fixed_fit
+from focalcli.export.quantize import find_ranges, prepared, quantized
+from focalcli.export.session import open_session
+from focalcli.export.write import Proof, limits_for, write_onnx
+
+SIZE = (320, 320)
+Run = Callable[[], object]
+
+
+def images(count: int) -> np.ndarray:
+    return np.ascontiguousarray(np.stack([generated(seed, SIZE) for seed in range(count)]).transpose(0, 3, 1, 2))
+
+
+def medians(runs: dict[str, Run], rounds: int) -> dict[str, float]:
+    """Give seconds a call, the median of rounds in which every run has its turn, after one to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for index in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if index:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def session_run(model: onnx.ModelProto, batch: np.ndarray) -> Run:
+    session = open_session(model.SerializeToString())
+    return lambda: session.run(None, {"images": batch})
+
+
+def eager_run(model: RetinaNet, batch: np.ndarray) -> Run:
+    tensor = torch.from_numpy(batch)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return detect(model(tensor), model.anchors(SIZE, tensor.device), SIZE, model.config.postprocess)
+
+    return run
+
+
+def report(name: str, ours: float, peer: float, *, unit: str) -> None:
+    """`ratio` above 1 says that ours is better."""
+    ratio = ours / peer if unit == "images/s" else peer / ours
+    line = {"bench": name, "ours": round(ours, 2), "peer": round(peer, 2), "ratio": round(ratio, 2), "unit": unit}
+    print(json.dumps(line), flush=True)
+
+
+def against_torchvision(rounds: int) -> None:
+    torch.manual_seed(0)
+    theirs = retinanet_resnet50_fpn(weights=None, weights_backbone=None, min_size=320, max_size=320).eval()
+    ours = build_retinanet(model_config("r50", tuple(ClassInfo(str(i), i) for i in range(91)))).eval()
+    ours.load_torchvision(theirs.state_dict())
+    ours.config = fixed_fit(ours.config, SIZE)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            theirs, ([torch.rand(3, *SIZE)],), buffer, dynamo=False, opset_version=18, input_names=["images"]
+        )
+    legacy = open_session(buffer.getvalue())
+    photo = images(1)
+    floats = photo[0].astype(np.float32) / 255
+    name = legacy.get_inputs()[0].name
+    runs = {
+        "ours": session_run(build_onnx(ours, ExportOptions(size=SIZE)), photo),
+        "torchvision": lambda: legacy.run(None, {name: floats}),
+    }
+    found = medians(runs, rounds)
+    numbers = (found["ours"] * 1e3, found["torchvision"] * 1e3)
+    numbers = (found["ours"] * 1e3, found["torchvision"] * 1e3)
+    report("export: R50 fp32, batch 1, against torchvision's legacy export", *numbers, unit="ms")
+
+
+def eight_bits(model: RetinaNet, fp32: onnx.ModelProto, calibrate: Path | None, split: str | None) -> onnx.ModelProto:
+    if calibrate is None:
+        ready = prepared(fp32)
+        return quantized(ready, find_ranges(ready, lambda: iter([images(1), images(3)]), "minmax"), [])
+    with tempfile.TemporaryDirectory() as folder:
+        target, options = Path(folder) / "int8.onnx", ExportOptions(size=SIZE, precision="int8")
+        proof = Proof(limits_for(options))
+        write_onnx(model, target, options, proof, calibration=read_dataset(calibrate, split=split), say=print)
+        return onnx.load(target)
+
+
+def precisions(model: RetinaNet, calibrate: Path | None, split: str | None, rounds: int) -> None:
+    model.config = fixed_fit(model.config, SIZE)
+    fp32 = build_onnx(model, ExportOptions(size=SIZE))
+    forms = {"fp32": fp32, "fp16": to_half(fp32), "int8": eight_bits(model, fp32, calibrate, split)}
+    for batch in (1, 8):
+        photo = images(batch)
+        runs = {"eager": eager_run(model, photo), **{name: session_run(form, photo) for name, form in forms.items()}}
+        found = medians(runs, rounds)
+        for ours, peer in (("fp32", "eager"), ("fp16", "fp32"), ("int8", "fp32")):
+            numbers = [found[name] * 1e3 if batch == 1 else batch / found[name] for name in (ours, peer)]
+            report(f"export: {ours} against {peer}, batch {batch}", *numbers, unit="ms" if batch == 1 else "images/s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--calibrate", type=Path)
+    parser.add_argument("--split")
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    torch.manual_seed(0)
+    random = model_config("lite0", tuple(ClassInfo(str(i), i) for i in range(3)))
+    model = load_model(given.model) if given.model else build_retinanet(random).eval()
+    precisions(model, given.calibrate, given.split, given.rounds)
+    against_torchvision(given.rounds)
+
+
+if __name__ == "__main__":
+    main()
