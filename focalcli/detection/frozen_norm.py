@@ -62,7 +62,8 @@ class FoldedConv2d(nn.Conv2d):
         if self.same_padding:
             x = _pad_same(x, self.kernel_size, self.stride)
         if self.groups == self.in_channels > 1:
-            return depthwise_conv2d(*autocast(x, weight, shift), self.stride[0], int(self.padding[0]))
+            x, weight, shift = autocast(x, weight, shift)
+            return depthwise_conv2d(x, weight, shift, self.stride[0], int(self.padding[0]))
         return F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)
 
 
