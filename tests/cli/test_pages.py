@@ -59,3 +59,14 @@ def test_nothing_heavy_is_loaded(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_the_help_of_every_verb_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from focalcli.cli import app; from focalcli.cli.console import run\n"
+        "for verb in app.VERBS:\n"
+        "    run([verb, '--help'])\n"
+        f"    print(verb, [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not [line for line in done.stderr.splitlines() if not line.endswith(" []")]
