@@ -129,9 +129,7 @@ def _kind(mode: int) -> str:
 
 
 def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:
-    # Pillow's own limit is a variable of the whole process: raise it to ours where ours is higher, never lower it.
-    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
-        Image.MAX_IMAGE_PIXELS = max_pixels
+    allow_pixels(max_pixels)
     try:
         with Image.open(file, formats=FORMATS) as image:
             check_pixels(image.size, place, max_pixels)
@@ -143,6 +141,12 @@ def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:
         raise DataError(place, "does not fit in memory", "lower --max-pixels or use a smaller photo") from error
     except DAMAGE as error:
         raise DataError(place, f"cannot be decoded ({_reason(error)})", "replace or remove it") from error
+
+
+def allow_pixels(max_pixels: int) -> None:
+    """Raise Pillow's own limit, a variable of the whole process, to ours where ours is higher; never lower it."""
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
 
 
 def check_pixels(size: tuple[int, int], place: str, max_pixels: int) -> None:

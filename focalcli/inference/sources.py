@@ -38,11 +38,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Turns words into sources. `skip` is a folder that is never read: the one the results go to."""
+    """Turns words into sources. `skip` is a folder that is never read: the one the results go to.
+
+    `windows`: photos are looked at in tiles, so a file that allows it need not be decoded as a whole.
+    """
 
     max_pixels: int = MAX_PIXELS
     every: int = 1
     skip: Path | None = None
+    windows: bool = False
 
     def all(
         self, words: Sequence[str], files_from: Path | None = None, *, null: bool = False, shard: str | None = None
@@ -125,7 +129,14 @@ class Finder:
                 yield _failing(path, "links back to a folder above it", "remove the link")
 
     def _source(self, path: str) -> Source:
-        return Source(path, partial(read_image, Path(path), max_pixels=self.max_pixels), _place(path))
+        read = _read_windows if self.windows and path.lower().endswith((".tif", ".tiff")) else read_image
+        return Source(path, partial(read, Path(path), max_pixels=self.max_pixels), _place(path))
+
+
+def _read_windows(path: Path, *, max_pixels: int) -> Photo:
+    from focalcli.images.tiff import open_windows
+
+    return open_windows(path, max_pixels=max_pixels) or read_image(path, max_pixels=max_pixels)
 
 
 def _annotated(path: Path, max_pixels: int) -> Iterator[Source]:
