@@ -101,6 +101,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = 0
     force: Annotated[bool, _about("Keeping", "Train although anchors reach fewer than 60 % of the objects.")] = False
 
+    log: Annotated[
+        str, _about("Keeping", "Dashboards to log to, beside metrics.jsonl: tensorboard, wandb, mlflow, with commas.")
+    ] = ""
+
     # -- augmentation
     augment: Annotated[
         Literal["none", "light", "strong"], _about("Augmentation", "How much training photos are changed.")

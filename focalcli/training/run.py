@@ -13,6 +13,7 @@ from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import Listener
+from focalcli.training.loggers import build_loggers
 from focalcli.training.loop import Training, begin, train
 from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
@@ -90,7 +91,8 @@ def run_training(
             status="running",
             **environment_facts(),
         )
-        finished = train(training, folder, listeners, stopping)
+        loggers = build_loggers(config.log, folder.path, to_builtins(config), say)
+        finished = train(training, folder, (*listeners, *loggers), stopping)
         best = training.best if plan.val is not None and training.best >= 0 else None
         folder.update_facts(status="finished" if finished else "stopped", step=training.step, best_ap=best)
         write_summary(folder)
