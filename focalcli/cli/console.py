@@ -31,7 +31,9 @@ def run(arguments: list[str]) -> int:
             code = _dispatch(words)
             sys.stdout.flush()
             return code
-        except BaseException as error:  # the one place that must not let anything through
+        except SystemExit:  # of a library that has made up its mind
+            raise
+        except BaseException as error:  # the one place that must not let anything else through
             return _fail(error)
 
 

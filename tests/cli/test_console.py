@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from focalcli import errors
-from focalcli.cli.console import escape, run
+from focalcli.cli.console import colored, escape, run
 
 SEE = ", see focalcli fit --help"
 KINDS = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.FocalError)]
@@ -116,6 +116,31 @@ def test_escape_keeps_text_and_shows_the_rest() -> None:
     assert escape("") == ""
     assert escape("Käse 🧀\n") == "Käse 🧀\n"
     assert escape("\x07\x9b\u202e") == "\\x07\\x9b\\u202e"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "terminal", "colour"),
+    [
+        ([], {}, True, True),
+        ([], {}, False, False),
+        ([], {"NO_COLOR": "1"}, True, False),
+        ([], {"NO_COLOR": ""}, True, True),
+        ([], {"TERM": "dumb"}, True, False),
+        (["--color", "always"], {"NO_COLOR": "1"}, False, True),
+        (["--color=never"], {}, True, False),
+        ([], {"FOCALCLI_COLOR": "never"}, True, False),
+    ],
+)
+def test_colours_follow_the_flag_then_the_environment_then_the_terminal(
+    shell, monkeypatch: pytest.MonkeyPatch, words: list[str], environment: dict, terminal: bool, colour: bool
+) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    assert shell(*words, "--version", **environment).returncode == 0
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stream = type("Stream", (), {"isatty": lambda self: terminal})()
+    assert colored(stream) is colour
 
 
 def test_run_is_a_function_that_gives_the_code(capsys: pytest.CaptureFixture[str]) -> None:
