@@ -94,6 +94,7 @@ def quantized(model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str])
         nodes_to_quantize=[],
         nodes_to_exclude=[*outside, *sorted(kept)],
         op_types_to_quantize=KINDS,
+        extra_options={},
     )
     quantizer.quantize_model()
     result: onnx.ModelProto = quantizer.model.model

@@ -73,6 +73,7 @@ class OnnxRuntime:
 
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""
+        images = self._on_canvas(images)
         batch: Any = images.transpose(0, 2, 3, 1) if self._channels_last else images
         batch = batch.astype(np.float32) / np.float32(255) if self._float else np.ascontiguousarray(batch)
         try:
@@ -81,6 +82,21 @@ class OnnxRuntime:
             raise DataError(self._place, f"cannot be run ({_first_line(error)})", "export it again") from error
         raw = RawDetections(boxes, scores, labels.astype(np.int64), counts.astype(np.int64))
         return raw.check(self._place, len(images), self.config.num_classes)
+
+    def _on_canvas(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Pad at right and bottom, as Fit does, up to the height and width of a file that has fixed ones."""
+        height, width = self._shape[1:3] if self._channels_last else self._shape[2:4]
+        if not isinstance(height, int) or not isinstance(width, int) or images.shape[2:] == (height, width):
+            return images
+        if images.shape[2] > height or images.shape[3] > width:
+            fact = (
+                f"takes inputs of {width} x {height} pixels, and this photo needs {images.shape[3]} x {images.shape[2]}"
+            )
+            raise DataError(self._place, fact, "export it without --size, or for a square")
+        canvas = np.empty((len(images), 3, height, width), np.uint8)
+        canvas[:] = np.round(np.array(self.config.mean) * 255).reshape(1, 3, 1, 1)
+        canvas[:, :, : images.shape[2], : images.shape[3]] = images
+        return canvas
 
 
 def _provider(device: str) -> str:
