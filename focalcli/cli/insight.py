@@ -101,7 +101,8 @@ def _anchors(request: Request) -> dict[str, Any]:
 def _loss(request: Request) -> dict[str, Any]:
     from focalcli.insight.concentration import as_csv, draw_shares, shares, summary, wrongness
 
-    counts = wrongness(_network(request), _dataset(request))
+    dataset = _dataset(request)
+    counts = wrongness(_network(request), dataset)
     result = summary(counts)
     if request.output is not None:
         curves = shares(counts)

@@ -100,7 +100,7 @@ def fitted(dataset: Dataset, model: ModelConfig) -> AnchorConfig:
     rows = learnable(dataset)
     rows = rows[:: max(len(rows) // _FIT_SAMPLE, 1)]
     boxes, inputs = (torch.from_numpy(array) for array in network_boxes(dataset, Fit.of(model), rows))
-    middle = float(np.exp(np.median(np.log((boxes[:, 3] - boxes[:, 1]) / (boxes[:, 2] - boxes[:, 0])))))
+    middle = float(((boxes[:, 3] - boxes[:, 1]) / (boxes[:, 2] - boxes[:, 0])).median())
 
     def quality(config: AnchorConfig) -> float:
         best = anchor_coverage(boxes, inputs, config, object_iou=model.loss.object_iou).best_iou

@@ -71,9 +71,11 @@ def _of_image(
     # A detection speaks of the label it overlaps most: in a crowd it touches others too.
     nearest = overlap.argmax(axis=0) if len(rows) else np.zeros(len(spots), np.int64)
     for position, row in enumerate(rows):
+        strongest = (seen.score * np.clip(overlap[position] / _SAME_PLACE, 0, 1)).max(initial=_FLOOR)
+        findings.append(_finding("spurious", image, int(row), labels[position], int(own[position]), -np.log(strongest)))
         near = np.flatnonzero((nearest == position) & (overlap[position] > 0.1))
-        findings += _of_label(image, int(row), labels[position], int(own[position]), spots[near],
-                              seen.take(near), overlap[position, near], usual)  # fmt: skip
+        label = int(row), labels[position], int(own[position])
+        findings += _of_label(image, label, spots[near], seen.take(near), overlap[position, near], usual)
     return findings
 
 
@@ -93,20 +95,20 @@ def _missing(image: int, spots: Floats, seen: Predictions, overlap: Floats, regi
 
 
 def _of_label(
-    image: int, row: int, label: Floats, own: int, spots: Floats, near: Predictions, overlap: Floats, usual: Floats
+    image: int, label: tuple[int, Floats, int], spots: Floats, near: Predictions, overlap: Floats, usual: Floats
 ) -> list[Finding]:
-    """Give the spurious, class and loose finding of a label from the detections near it."""
+    """Give the class and the loose finding of a label (row, box, class) from the detections that speak of it."""
+    row, box, own = label
     support = near.score * np.clip(overlap / _SAME_PLACE, 0, 1)
     claim = _strongest(support, near.category == own)
-    strongest = max(float(support.max(initial=0.0)), _FLOOR)
-    findings = [_finding("spurious", image, row, label, own, -np.log(strongest))]
+    findings = []
     other = near.category != own
     if other.any():
         best = int(np.argmax(np.where(other, support, -1)))
         rival = max(float(support[best]), _FLOOR)
         # Loss of the label's class less loss of the rival: both at the place, each with its complement.
         loss = (-np.log(claim) - np.log1p(-min(rival, 0.99))) - (-np.log(rival) - np.log1p(-min(claim, 0.99)))
-        findings.append(_finding("class", image, row, label, int(near.category[best]), float(loss)))
+        findings.append(_finding("class", image, row, box, int(near.category[best]), float(loss)))
     if len(spots):
         best = int(np.argmax(near.score * overlap * np.where(near.category == own, 1.0, 0.5)))
         lack = max(-np.log(max(float(overlap[best]), 1e-6)) + np.log(usual[own]), 0.0)

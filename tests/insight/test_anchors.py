@@ -15,10 +15,10 @@ MODEL = ModelConfig(classes=(ClassInfo("cell", 0),))
 
 
 def dataset(sides: list[tuple[float, float]], size: tuple[int, int] = (320, 320)) -> Dataset:
-    """One photo for each object, in its middle."""
+    """One photo for each object, near its middle, each a pixel further from the cells' centres than the one before."""
     n = len(sides)
     w, h = np.array(sides, np.float64).reshape(-1, 2).T
-    x, y = size[0] / 2 - w / 2, size[1] / 2 - h / 2
+    x, y = (side / 2 + 4 + np.arange(n) % 8 - half / 2 for side, half in ((size[0], w), (size[1], h)))
     ints = np.zeros(n, np.int64)
     boxes = Boxes(np.stack([x, y, x + w, y + h], 1), np.arange(n), ints, ints, w * h, ints, ints, ints)
     images = tuple(Image(f"{i}.jpg", None, size[0], size[1]) for i in range(n))
@@ -55,5 +55,5 @@ def test_fitted_anchors_cover_small_objects() -> None:
     better = fitted(data, MODEL)
     assert better.sizes[0] < 20
     rows = what_if(data, MODEL)
-    assert rows["fitted"]["covered_share"] > rows["now"]["covered_share"] == 0
+    assert rows["now"]["covered_share"] == 0 and rows["fitted"]["covered_share"] > 0.5
     assert as_settings(better).startswith(f"[train]\nanchor_size = {better.sizes[0]:.4g}\nanchor_ratios = [")
