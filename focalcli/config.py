@@ -87,7 +87,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     schema: Literal["focalcli.model/1"] = "focalcli.model/1"
     preset: str = ""
     backbone: str = "tf_efficientnet_lite0"
-    backbone_norm_eps: Positive | None = None
+    backbone_norm_eps: Annotated[float, Meta(ge=0)] | None = None
     backbone_stride_in_1x1: bool = False
     pyramid_channels: Annotated[int, Meta(ge=8)] = 64
     pyramid_top: Literal["c5", "p5"] = "c5"

@@ -47,7 +47,7 @@ def import_file(source: Path, target: Path, classes: tuple[ClassInfo, ...] | Non
     if any(name.startswith("backbone.bottom_up.") for name in state):
         found = detectron2_weights.convert(state, classes, str(source))
     elif any(name.startswith("head.classification_head.") for name in state):
-        eps = 1e-12 if digest.startswith(_EPS_ZERO) else None
+        eps = 0.0 if digest.startswith(_EPS_ZERO) else None
         found = torchvision_weights.convert(state, classes, str(source), eps)
     else:
         names = ", ".join(sorted(state)[:3])

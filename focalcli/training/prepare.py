@@ -88,6 +88,8 @@ def resolve_model(config: TrainConfig, train: Dataset) -> ModelConfig:
         "loss": _loss(config, base.loss),
         "data_fingerprint": fingerprint(train),
     }
+    if (config.preset, config.weights) == ("r50", "coco"):
+        changes["backbone_norm_eps"] = 0.0  # as torchvision's first COCO weights were trained
     return model_config(config.preset, classes, **changes)
 
 
