@@ -46,8 +46,9 @@ _RECIPE: dict[str, Any] = {
     "batch": 4,
     "min_size": 128,
     "max_size": 160,
-    "workers": 0,
+    "anchor_size": 12,
     "weights": "none",
+    "workers": 0,
     "eval_every": 2,
 }
 
