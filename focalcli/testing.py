@@ -178,7 +178,7 @@ def _facts(dataset: Dataset, carries: frozenset[Feature]) -> list[tuple[str, str
 
 
 def _objects(dataset: Dataset, carries: frozenset[Feature]) -> dict[tuple[str, str, int], list[list[float]]]:
-    """Give the boxes by image, class and what must come back of their flags, sorted."""
+    """Give the boxes by image, class and what must come back of their flags, in their order."""
     kept = CROWDS if Feature.CROWD in carries else Flag(0)
     kept |= Flag.DIFFICULT if Feature.DIFFICULT in carries else Flag(0)
     kept |= Flag.TRUNCATED | Flag.OCCLUDED if Feature.TRUNCATED in carries else Flag(0)
@@ -190,7 +190,7 @@ def _objects(dataset: Dataset, carries: frozenset[Feature]) -> dict[tuple[str, s
         name = dataset.categories[int(boxes.category[row])].name if Feature.NAMES in carries else ""
         key = dataset.images[int(boxes.image[row])].key.rpartition("/")[2]
         found.setdefault((key, name, flags), []).append(xyxy)
-    return {place: sorted(rows) for place, rows in found.items()}
+    return found
 
 
 def _written(format: Format, dataset: Dataset) -> dict[str, bytes]:
