@@ -15,6 +15,9 @@ from focalcli.errors import DataError
 from focalcli.images.sizes import is_photo_name
 
 ORDER = ("train", "val", "test")
+_LABELLED = re.compile(r"\s+-?[01]\s*$")
+"""What the lists of single classes say after a stem, which itself may hold spaces."""
+
 _DEVKIT = re.compile(r"^(VOCdevkit|VOC20\d\d)$")
 _DEVKIT_DATABASE = re.compile(r"The VOC ?20\d\d|ILSVRC|PASCAL VOC", re.IGNORECASE)
 
@@ -65,7 +68,7 @@ def _splits(source: Source, parsed: Sequence[VocFile]) -> dict[str, list[tuple[P
     splits: dict[str, list[tuple[Path, str]]] = {}
     for base in sorted({found.base for found in parsed} if source.path.is_dir() else ()):
         for path in _lists(source, base):
-            stems = [words[0] for line in source.lines(path) if (words := line.split())]
+            stems = [name for line in source.lines(path) if (name := _LABELLED.sub("", line).strip())]
             splits.setdefault(split_name(path.stem), []).extend((base, name) for name in stems)
     if not splits:
         for found in parsed:
