@@ -77,7 +77,8 @@ def _ids(dataset: Dataset, sink: Sink) -> tuple[list[int], Ints, Ints]:
         images = list(range(1, len(dataset.images) + 1))
         sink.loss("info", "images are renumbered", sum(number is not None for number in wanted))
     boxes = dataset.boxes.source_id
-    if len(boxes) and (boxes.min() < 1 or len(np.unique(boxes)) < len(boxes)):
+    ordered = np.sort(boxes)
+    if len(boxes) and (ordered[0] < 1 or bool((ordered[1:] == ordered[:-1]).any())):
         sink.loss("info", "annotations are renumbered", int((boxes >= 0).sum()))
         boxes = np.arange(1, len(boxes) + 1)
     categories = np.array([category.source_id for category in dataset.categories], dtype=np.int64)
