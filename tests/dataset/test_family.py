@@ -12,9 +12,12 @@ import pytest
 from PIL import Image as Photo
 
 from focalcli.cli.console import run
+from focalcli.dataset import source
+from focalcli.dataset.format import ReadOptions
 from focalcli.dataset.formats import table
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.recognise import candidates
+from focalcli.errors import DataError
 
 SIZES = {"a": (200, 100), "b": (50, 40), "c": (64, 64)}
 TRUTH = {
@@ -252,3 +255,31 @@ def test_convert_writes_each(name, tmp_path):
     assert run(["convert", str(root), str(tmp_path / "out"), "--to", name]) == 0
     dataset = read_dataset(tmp_path / "out")
     assert dataset.format == name and told(dataset) == TRUTH
+
+
+@pytest.mark.parametrize("member", FAMILY)
+def test_a_photo_that_is_a_link_out_of_the_set_is_refused(member, tmp_path):
+    root = lay(tmp_path / "in", member)
+    photo = next(root.rglob("a.png"))
+    photo.rename(tmp_path / "outside.png")
+    photo.symlink_to(tmp_path / "outside.png")
+    with pytest.raises(DataError, match="is a symbolic link out of the data set"):
+        read_dataset(root)
+    assert told(read_dataset(root, options=ReadOptions(follow_symlinks=True))) == TRUTH
+
+
+@pytest.mark.parametrize("member", FAMILY)
+def test_a_file_over_its_cap_is_refused(member, tmp_path, monkeypatch):
+    root = lay(tmp_path, member)
+    monkeypatch.setattr(source, "CAP", 4)
+    monkeypatch.setattr(source, "CAPS", {})
+    with pytest.raises(DataError, match="is over the limit of"):
+        read_dataset(root)
+
+
+@pytest.mark.parametrize("member", FAMILY)
+def test_reading_and_converting_leave_the_source_as_it_was(member, tmp_path):
+    root = lay(tmp_path / "in", member)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert run(["convert", str(root), str(tmp_path / "out"), "--to", "coco", "--images", "link"]) == 0
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
