@@ -23,9 +23,11 @@ MEASURE = """
 import resource, sys, time
 begin = time.perf_counter()
 {work}
-usage = resource.getrusage(resource.RUSAGE_SELF)
+seconds, usage = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)
+# not ru_maxrss: that of a child begins with its parent's
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print()
-print(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, *map(float, numbers))
+print(seconds, usage.ru_utime + usage.ru_stime, peak / 1024, *map(float, numbers))
 """
 
 WORK = {

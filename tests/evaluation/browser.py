@@ -1,10 +1,9 @@
 """A headless Chromium, spoken to over W3C WebDriver: enough to open a file, run a script and read what it logged."""
 
 import json
+import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,13 +48,9 @@ def browser(*arguments: str, javascript: bool = True) -> Iterator[Browser]:
     driver, program = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
     if driver is None or program is None:
         pytest.skip("no browser: install the Debian packages chromium and chromium-driver")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        root = f"http://127.0.0.1:{port}"
-        _wait(root)
+        root = f"http://127.0.0.1:{_port(process)}"
         options: dict[str, Any] = {
             "binary": program,
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *arguments],
@@ -70,17 +65,12 @@ def browser(*arguments: str, javascript: bool = True) -> Iterator[Browser]:
             ask("DELETE", f"{root}/session/{session}")
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.communicate(timeout=30)
 
 
-def _wait(root: str) -> None:
-    """Wait until the driver answers; it says nothing when it begins to."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if ask("GET", f"{root}/status")["ready"]:
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+def _port(process: subprocess.Popen[str]) -> int:
+    """Read on which port the driver listens, once it does."""
+    for line in process.stdout or ():
+        if found := re.search(r"started successfully on port (\d+)", line):
+            return int(found[1])
+    raise AssertionError("chromedriver ended before it listened")
