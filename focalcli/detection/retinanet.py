@@ -25,6 +25,28 @@ class HeadOutputs(NamedTuple):
     deltas: list[Tensor]
 
 
+class TopLevels(LastLevelP6P7):  # type: ignore[misc]  # torchvision has no types
+    """P6 and P7, always in float32: they cost next to nothing.
+
+    oneDNN's bfloat16 gradient of a 3 x 3 convolution of stride 2 on a single cell reads memory that nobody wrote (torch
+    2.14.1; tests/detection/test_retinanet.py shows when it can go).
+    """
+
+    def forward(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        """Add P6 and P7 to `p`; arguments as torchvision's FeaturePyramidNetwork gives them."""
+        kind = c[-1].device.type
+        if not torch.is_autocast_enabled(kind):
+            return self._added(p, c, names)
+        with torch.autocast(kind, enabled=False):
+            source = (p if self.use_P5 else c)[-1].float()
+            added, names = self._added([source], [source], names)
+            return [*p, *added[1:]], names
+
+    def _added(self, p: list[Tensor], c: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        levels: tuple[list[Tensor], list[str]] = super().forward(p, c, names)
+        return levels
+
+
 class Backbone(nn.Module):
     """Body and pyramid together, under torchvision's names `body` and `fpn`."""
 
@@ -34,9 +56,8 @@ class Backbone(nn.Module):
             config.backbone, config.backbone_norm_eps, stride_in_1x1=config.backbone_stride_in_1x1
         )
         width = config.pyramid_channels
-        # LastLevelP6P7 starts from P5 exactly when both counts are equal.
-        top = LastLevelP6P7(width if config.pyramid_top == "p5" else channels[-1], width)
-        top.use_P5 = config.pyramid_top == "p5"
+        top = TopLevels(width if config.pyramid_top == "p5" else channels[-1], width)
+        top.use_P5 = config.pyramid_top == "p5"  # torchvision guesses it from equal counts of channels
         self.fpn = FeaturePyramidNetwork(channels, width, extra_blocks=top)
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -64,3 +64,20 @@ def test_normalisation_is_that_of_the_backbone() -> None:
 def test_an_unknown_backbone_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="timm cannot build it"):
         build_retinanet(model_config("resnet51x", CLASSES))
+
+
+@pytest.mark.parametrize("preset", ["lite0", "resnet18"])
+def test_gradients_are_finite_on_the_smallest_inputs(preset: str) -> None:
+    """P6 of a 64 x 64 input is one cell; memory full of NaN must not reach the gradient of P7's convolution."""
+    model = build_retinanet(model_config(preset, CLASSES)).train()
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    for _ in range(3):
+        del_me = [torch.full((1 << size,), float("nan"), dtype=torch.bfloat16) for size in range(10, 22)] * 4
+        del del_me
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = model(images)
+        sum(level.float().square().mean() for levels in outputs for level in levels).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().max() < 1e4, name
