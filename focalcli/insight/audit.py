@@ -22,6 +22,7 @@ Kind = Literal["missing", "spurious", "class", "loose"]
 KINDS: tuple[Kind, ...] = ("missing", "spurious", "class", "loose")
 
 _SAME_PLACE = 0.5  # overlap from which two boxes speak of one object
+_STILL_ITS_OWN = 0.25  # overlap below which a detection is not a better box for a label, but another object
 _FLOOR = 0.01  # score of what was not detected at all: the prior of a new model
 
 
@@ -109,8 +110,9 @@ def _of_label(
         # Loss of the label's class less loss of the rival: both at the place, each with its complement.
         loss = (-np.log(claim) - np.log1p(-min(rival, 0.99))) - (-np.log(rival) - np.log1p(-min(claim, 0.99)))
         findings.append(_finding("class", image, row, box, int(near.category[best]), float(loss)))
-    if len(spots):
-        best = int(np.argmax(near.score * overlap * np.where(near.category == own, 1.0, 0.5)))
+    touching = overlap >= _STILL_ITS_OWN
+    if touching.any():
+        best = int(np.argmax(touching * near.score * overlap * np.where(near.category == own, 1.0, 0.5)))
         lack = max(-np.log(max(float(overlap[best]), 1e-6)) + np.log(usual[own]), 0.0)
         findings.append(_finding("loose", image, row, spots[best], own, float(near.score[best]) * lack))
     return findings
