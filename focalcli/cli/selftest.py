@@ -27,6 +27,7 @@ def chain() -> Iterator[Check]:
 
 def _links(folder: Path) -> Iterator[Check]:
     from focalcli import api
+    from focalcli.export.options import ExportOptions
     from focalcli.images.synthetic_set import write_bay
 
     write_bay(folder / "bay", 12, size=160, seed=0)
@@ -35,7 +36,8 @@ def _links(folder: Path) -> Iterator[Check]:
     model = run / "best.safetensors"
     measured = api.evaluate(folder / "bay", split="test", model=model)
     yield Check("evaluate", "ok", f"{measured['images']} photos, AP {measured['AP']:.3f}")
-    api.export(model, folder / "model.onnx")
+    # a fixed size: with a free one, tracing took 27 s of CPU instead of 14 (one thread, busy machine)
+    api.export(model, folder / "model.onnx", options=ExportOptions(size=(160, 160)))
     yield Check("export", "ok", "ONNX Runtime gives torch's answers")
     yield from _devices(folder / "bay", model)
 
