@@ -97,14 +97,15 @@ def _temporary(destination: Path, *, single: bool, overwrite: bool) -> AbstractC
 
 def _refuse_overlap(dataset: Dataset, destination: Path) -> None:
     """Keep the source as it is: nothing is written into it or over it."""
-    read_from = dataset.info.get("path")
-    if not isinstance(read_from, str):
-        return
-    source, target = Path(read_from).resolve(), destination.resolve()
-    if target == source or target in source.parents:
-        raise CannotWrite(destination, f"holds the source {read_from}", "choose another destination")
-    if source.is_dir() and source in target.parents:
-        raise CannotWrite(destination, f"lies inside the source {read_from}", "choose a destination outside")
+    paths = dataset.info.get("paths", (dataset.info.get("path"),))
+    for read_from in paths if isinstance(paths, tuple) else ():
+        if not isinstance(read_from, str):
+            continue
+        source, target = Path(read_from).resolve(), destination.resolve()
+        if target == source or target in source.parents:
+            raise CannotWrite(destination, f"holds the source {read_from}", "choose another destination")
+        if source.is_dir() and source in target.parents:
+            raise CannotWrite(destination, f"lies inside the source {read_from}", "choose a destination outside")
 
 
 def _gate(found: Iterable[Loss], title: str, allow_lossy: bool) -> None:
