@@ -26,6 +26,8 @@ EXCEPTIONS = {
     ("export", "data"): "measured only when named: it takes its time",
     ("convert", "images"): "photos may be copied, linked or left; a folder may be named too",
     ("export", "output"): "issue 7: which outputs the graph has; the file is --file",
+    ("merge", "images"): "photos may be copied, linked or left",
+    ("merge", "to"): "the sources' formats may differ, so it has one of its own; convert has no sensible one",
     ("convert", "classes"): "issue 3: what becomes of the classes, not a list of them",
     ("insight", "epochs"): "the audit trains many small models; their length is its own",
     ("export", "size"): "issue 7: height and width of the input; the demo has one side",

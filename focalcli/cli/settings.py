@@ -29,6 +29,7 @@ PREFIX = "FOCALCLI_"
 SHARED = ("data", "model", "images", "device", "max_pixels", "seed")
 NOT_SHARED = {
     ("convert", "images"): "says what becomes of the photos",
+    ("merge", "images"): "says what becomes of the photos",
     ("export", "data"): "asks for a measurement, which takes its time",
 }
 
