@@ -7,6 +7,7 @@ import typer
 
 from focalcli.cli.console import detail, say
 from focalcli.errors import DataError, GateFailed, UsageError
+from focalcli.inference.options import ViewConfig
 
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    views: ViewConfig,
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(help="Measure on this split only.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
@@ -75,7 +77,7 @@ def evaluate(
     settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
     wanted = Wanted(engine, reasons, report, resamples, voc, tuple(parse_numbers("--sizes", sizes)), seed)
     dataset = annotated(data, images=images, split=split)
-    found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels)
+    found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels, views=views)
     if predictions_out is not None:
         write_predictions(predictions_out, dataset, found)
     result = result_of(dataset, found, settings, wanted)
@@ -113,7 +115,14 @@ def annotated(data: Path, *, images: Path | None, split: str | None) -> "Dataset
 
 
 def detections(
-    dataset: "Dataset", model: Path | None, saved: Path | None, *, device: str, batch: int, max_pixels: int
+    dataset: "Dataset",
+    model: Path | None,
+    saved: Path | None,
+    *,
+    device: str,
+    batch: int,
+    max_pixels: int,
+    views: ViewConfig | None = None,
 ) -> "Predictions":
     """Read saved detections, or run the model that is meant; say what does not match.
 
@@ -132,7 +141,7 @@ def detections(
 
         path = find_model(model)
         say(f"model: {path}")
-        loaded = predict(open_runtime(path, device=device), dataset, batch=batch, max_pixels=max_pixels)
+        loaded = predict(open_runtime(path, device=device), dataset, batch=batch, max_pixels=max_pixels, views=views)
     for note in loaded.notes:
         say(note)
     return loaded.predictions

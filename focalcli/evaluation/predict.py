@@ -10,9 +10,12 @@ from focalcli.evaluation.predictions_file import Loaded
 from focalcli.images.decode import Pixels, read_image
 from focalcli.inference.detections import Detections, Runtime
 from focalcli.inference.detector import Detector
+from focalcli.inference.options import ViewConfig
 
 
-def predict(runtime: Runtime, dataset: Dataset, *, batch: int = 4, max_pixels: int) -> Loaded:
+def predict(
+    runtime: Runtime, dataset: Dataset, *, batch: int = 4, max_pixels: int, views: ViewConfig | None = None
+) -> Loaded:
     """Run a model on all photos of a data set; its classes become the data set's, by name.
 
     Raises:
@@ -22,7 +25,7 @@ def predict(runtime: Runtime, dataset: Dataset, *, batch: int = 4, max_pixels: i
     names = [info.name for info in runtime.config.classes]
     classes = class_map(names, dataset.categories, place="--model")
     evaluator = Evaluator(dataset)
-    detector = Detector(runtime, batch=batch)
+    detector = Detector(runtime, batch=batch, views=views or ViewConfig())
     left_out = 0
     for index, found in enumerate(detector.detect(_photos(dataset, max_pixels))):
         mapped = classes[found.classes]
