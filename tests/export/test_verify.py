@@ -149,8 +149,8 @@ def test_a_file_that_cannot_run_fails_its_trials(exported: Path) -> None:
 
 
 def test_a_file_that_differs_never_appears(traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode by a pixel too far while exporting: exit 1, nothing left, not even what is temporary."""
-    monkeypatch.setattr("focalcli.export.after.STRIDES", (8, 16, 32, 64, 127))
+    """Anchors of P4 a pixel too far apart while exporting: exit 1, nothing left, not even what is temporary."""
+    monkeypatch.setattr("focalcli.export.after.STRIDES", (8, 17, 32, 64, 128))
     options = ExportOptions()
     traced.model.config = traced.config
     monkeypatch.setattr("focalcli.export.write.build_onnx", lambda model, options: traced.file(options))
