@@ -4,6 +4,7 @@ Overlap falls with the distance of the centres, so the best anchor of a shape is
 share of cell positions that overlap enough has an area that can be written down.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -34,10 +35,10 @@ def anchor_coverage(boxes: Tensor, image_sizes: Tensor, config: AnchorConfig, *,
     `best_iou` is what `matching.match` finds among `pyramid_anchors`; an object is forced onto its best anchor where
     that is below `object_iou`, and lost where it is 0.
     """
-    parts = [
-        _block(b, size, config, object_iou)
-        for b, size in zip(boxes.float().split(_BLOCK), image_sizes.float().split(_BLOCK), strict=True)
-    ]
+    blocks = zip(boxes.float().split(_BLOCK), image_sizes.float().split(_BLOCK), strict=True)
+    # A block is too small for torch to share among threads, so the blocks are.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        parts = list(pool.map(lambda block: _block(block[0], block[1], config, object_iou), blocks))
     if not parts:
         return Coverage(torch.zeros(0), torch.zeros(0, dtype=torch.long), torch.zeros(0))
     return Coverage(*(torch.cat(column) for column in zip(*parts, strict=True)))

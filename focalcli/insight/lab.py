@@ -51,7 +51,7 @@ def coverage_rows(dataset: Dataset, config: ModelConfig) -> list[dict[str, Any]]
     for scales, ratios in _GRID:
         octave = tuple(2 ** (i / scales) for i in range(scales))
         shape = {"scales": octave, "ratios": (0.5, 1.0, 2.0) if ratios == 3 else (1.0,)}
-        anchors = msgspec.structs.replace(config.anchors, **shape)  # type: ignore[arg-type]
+        anchors = msgspec.structs.replace(config.anchors, **shape)
         numbers = study(dataset, msgspec.structs.replace(config, anchors=anchors)).summary()
         share, overlap = (round(numbers[name], 4) for name in ("covered_share", "mean_best_iou"))
         rows.append({"scales": scales, "ratios": ratios, "covered": share, "mean_best_iou": overlap})
