@@ -97,6 +97,7 @@ def quantized(model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str])
         extra_options={},
     )
     quantizer.quantize_model()
+    quantizer.model.topological_sort()
     result: onnx.ModelProto = quantizer.model.model
     _label(result, model)
     onnx.checker.check_model(result, full_check=True)
