@@ -17,7 +17,7 @@ _GROUP = 16  # channels a group: one AVX-512 register of float32
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    """Convolve (N, C, H, W) with one (k, k) kernel a channel, weight (C, 1, k, k) and bias (C,); the same as `conv2d`."""
+    """Convolve (N, C, H, W) with a (k, k) kernel a channel, weight (C, 1, k, k) and bias (C,), as `conv2d` does."""
     if _slow_backward(x, weight):
         result: Tensor = _Depthwise.apply(x, weight, bias, stride, padding)
         return result

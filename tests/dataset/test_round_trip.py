@@ -57,12 +57,13 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def named(dataset: Dataset) -> list[tuple[str, str, tuple[float, ...]]]:
-    """Give sorted rows of image, class and box."""
+    """Give rows of image, class and box by image and class, boxes of one class in the order of the source."""
     boxes = dataset.boxes
-    return sorted(
+    rows = [
         (dataset.images[int(i)].key, dataset.categories[int(c)].name, tuple(box))
         for i, c, box in zip(boxes.image, boxes.category, boxes.xyxy.tolist(), strict=True)
-    )
+    ]
+    return sorted(rows, key=lambda row: row[:2])
 
 
 @pytest.mark.parametrize("to", sorted(ROUNDING))
@@ -87,7 +88,7 @@ def test_there_and_back(to: str, document: dict[str, Any]) -> None:
 
 def check(source: Dataset, again: Dataset, to: str, renamed: dict[str, str]) -> None:
     carries = table.load(to).INFO.carries
-    back = sorted((renamed.get(key, key), name, box) for key, name, box in named(again))
+    back = sorted(((renamed.get(key, key), name, box) for key, name, box in named(again)), key=lambda row: row[:2])
     there = named(source)
     assert sorted(renamed.get(i.key, i.key) for i in again.images) == sorted(i.key for i in source.images)
     assert sorted(row[:2] for row in back) == sorted(row[:2] for row in there)
