@@ -18,7 +18,10 @@ TRANSFERS = ("copy", "link", "symlink", "none")
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="Data set: a folder or an annotation file.")],
     destination: Annotated[Path, typer.Argument(metavar="DST", help="Folder to write, or a .json file for COCO.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="coco, createml, cvat, hf, labelme, retinanet, tfod, voc or yolo.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT", help="coco, createml, cvat, hf, labelme, retinanet, tfod, voc, yolo."),
+    ],
     from_: Annotated[
         str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where it is not recognised.")
     ] = None,
