@@ -30,7 +30,7 @@ class DatasetBuilder:
         self.options = options
         self.extras: dict[str, object] = {}
         self._format = info
-        self._log = FindingLog()
+        self._log = FindingLog(options.examples)
         self._categories: list[Category] = []
         self._category_names: dict[str, int] = {}
         self._images: list[Image] = []

@@ -54,9 +54,10 @@ I202: a turned or free shape read as the box around it."""
 
 
 class FindingLog:
-    """Collects findings and folds those of one code and one fact into one, with a count and examples."""
+    """Folds findings of one code and one fact into one, with a count and at most `limit` further places."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = EXAMPLES) -> None:
+        self.limit = limit
         self._places: dict[tuple[str, str], list[str]] = {}
         self._counts: dict[tuple[str, str], int] = {}
 
@@ -64,8 +65,8 @@ class FindingLog:
         """Note that `fact` was seen at `place`, `count` times in all with `others` among the further places."""
         assert code in CODES, f"unknown finding code {code}"
         places = self._places.setdefault((code, fact), [])
-        if len(places) <= EXAMPLES:
-            places += [place, *others][: EXAMPLES + 1 - len(places)]
+        if len(places) <= self.limit:
+            places += [place, *others][: self.limit + 1 - len(places)]
         self._counts[code, fact] = self._counts.get((code, fact), 0) + count
 
     def as_seen(self) -> list[Finding]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from focalcli.dataset.columns import Chunk
-from focalcli.dataset.findings import CODES, EXAMPLES, FindingLog
+from focalcli.dataset.findings import CODES, FindingLog
 from focalcli.dataset.format import ReadOptions
 from focalcli.dataset.repair import Mask, Repaired, repair
 from focalcli.dataset.source import Source
-from focalcli.dataset.types import Finding, Floats, Image, Ints
+from focalcli.dataset.types import Boxes, Finding, Floats, Image, Ints
 from focalcli.errors import DataError, FocalError
 
 STUCK_OUT = {"clip": "clipped", "error": "clipped", "drop": "dropped", "keep": "kept"}
@@ -78,7 +78,7 @@ def sound_rows(
         ("I201", fixed.rounded, f"the box sticks out of the photo by a rounding, {done.replace('dropped', 'clipped')}"),
     ):
         found = wrong[mask]
-        places = [_place(rows, row, images, files, record) for row in found[: EXAMPLES + 1]]
+        places = [record_place(rows, row, images, files, record) for row in found[: log.limit + 1]]
         if places:
             log.add(code, places[0], fact, count=len(found), others=places[1:])
     areas = np.isnan(rows.area)
@@ -104,7 +104,7 @@ def _put(rows: Chunk, wrong: Ints, fixed: Repaired, options: ReadOptions) -> Non
     rows.area[wrong] = np.where(stays, rows.area[wrong], np.minimum(rows.area[wrong], left))
 
 
-def _place(rows: Chunk, row: int, images: Sequence[Image], files: Sequence[str], record: str) -> str:
+def record_place(rows: Chunk | Boxes, row: int, images: Sequence[Image], files: Sequence[str], record: str) -> str:
     """Give `file: record` of a box as well as it is known."""
     number, line = int(rows.origin_file[row]), int(rows.origin_line[row])
     place = files[number] if 0 <= number < len(files) else images[int(rows.image[row])].key

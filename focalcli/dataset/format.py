@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from focalcli.dataset.features import Feature
+from focalcli.dataset.findings import EXAMPLES
 from focalcli.dataset.types import Dataset
 from focalcli.images.sizes import MAX_PIXELS
 
@@ -61,7 +62,8 @@ class ReadOptions:
 
     `images`: folders with the photos, also declared as roots. `split`: the one wanted, None for all. `bad_boxes`:
     `keep` leaves boxes as far out of their photo as the file has them, as pycocotools measures them. `lenient`: keep
-    going after fatal findings and only report them (`validate`).
+    going after fatal findings and only report them (`validate`). `examples`: how many further places of a finding to
+    keep.
     """
 
     images: tuple[Path, ...] = ()
@@ -71,6 +73,7 @@ class ReadOptions:
     lenient: bool = False
     follow_symlinks: bool = False
     max_pixels: int = MAX_PIXELS
+    examples: int = EXAMPLES
 
 
 class Format(Protocol):
