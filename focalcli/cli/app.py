@@ -24,6 +24,10 @@ VERBS: dict[str, Verb] = {
         "focalcli.cli.import_model:import_model", "Models", "Turn another program's RetinaNet into a checkpoint."
     ),
     "split": Verb("focalcli.cli.split:split", "Data", "Split a data set anew, every class in its ratio."),
+    "inspect": Verb("focalcli.cli.inspect:inspect", "Data", "Show what a data set holds: classes, box sizes, photos."),
+    "validate": Verb(
+        "focalcli.cli.validate:validate", "Data", "Check a data set for errors, duplicates, damage and leaks."
+    ),
     "merge": Verb("focalcli.cli.merge:merge", "Data", "Merge two data sets into one."),
     "demo": Verb("focalcli.cli.demo:demo", "Data", "Write a small synthetic data set to try things on."),
     "runs": Verb("focalcli.cli.runs:runs", "Models", "List trainings with their best numbers, best first."),
