@@ -127,7 +127,7 @@ _TORCHVISION_ANCHORS = AnchorConfig(
 PRESETS: dict[str, dict[str, Any]] = {
     "lite0": {
         "backbone": "tf_efficientnet_lite0",
-        "anchors": AnchorConfig(sizes=(30.0, 60.0, 120.0, 240.0, 480.0)),
+        "anchors": AnchorConfig(sizes=(24.0, 48.0, 96.0, 192.0, 384.0)),
         "fit": FitConfig(min_size=400, max_size=672),
         "loss": LossConfig(box="giou"),
     },
