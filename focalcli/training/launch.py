@@ -15,6 +15,8 @@ from focalcli.errors import FocalError
 class WorkerFailed(FocalError):
     """A process of the training ended badly and said why itself; the launcher ends with its exit code."""
 
+    code = "worker"
+
 
 def is_worker() -> bool:
     """Say whether a launcher has started this process."""

@@ -9,7 +9,16 @@ from PIL import Image
 from focalcli.train_config import TrainConfig
 
 FAST = TrainConfig(
-    preset="lite0", epochs=2, batch=4, min_size=64, max_size=96, workers=0, device="cpu", precision="fp32", eval_every=1
+    preset="lite0",
+    anchor_size=14.0,
+    epochs=2,
+    batch=4,
+    min_size=64,
+    max_size=96,
+    workers=0,
+    device="cpu",
+    precision="fp32",
+    eval_every=1,
 )
 
 

@@ -17,7 +17,20 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-TRAIN = ["--epochs", "2", "--min-size", "64", "--max-size", "96", "--workers", "0", "--precision", "fp32"]
+TRAIN = [
+    "--epochs",
+    "2",
+    "--min-size",
+    "64",
+    "--max-size",
+    "96",
+    "--workers",
+    "0",
+    "--precision",
+    "fp32",
+    "--anchor-size",
+    "14",
+]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +42,7 @@ def test_gradients_are_those_of_one_process(tmp_path: Path, splits: list[list[li
     whole, gradient = run([0, 1, 2, 3])
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tests.training.rank_worker"]
     command = [sys.executable, *words, json.dumps(splits), str(tmp_path)]
-    done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     for rank in (0, 1):
         part = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
@@ -44,12 +57,12 @@ def focalcli(*words: str) -> list[str]:
 
 def test_devices_launches_and_only_rank_0_speaks(squares: Path, tmp_path: Path) -> None:
     command = focalcli("train", str(squares), "-o", str(tmp_path / "two"), "--devices", "2", "--batch", "2", *TRAIN)
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'two'}\n"
     assert done.stderr.count("writing to") == 1
     alone = focalcli("train", str(squares), "-o", str(tmp_path / "one"), "--batch", "4", *TRAIN)
-    subprocess.run(alone, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
+    subprocess.run(alone, env=ENVIRONMENT, check=True, capture_output=True, timeout=300)
     one, two = (read_records(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
     assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-5)
     assert [r["positives"] for r in two if r["kind"] == "step"] == [r["positives"] for r in one if r["kind"] == "step"]

@@ -158,7 +158,9 @@ def test_a_dry_run_plans_and_writes_nothing(
     squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert focalcli(["train", str(squares), "--dry-run", "--min-size", "64", "--epochs", "3"]) == 0
+    assert (
+        focalcli(["train", str(squares), "--dry-run", "--min-size", "64", "--anchor-size", "14", "--epochs", "3"]) == 0
+    )
     plan = json.loads(capsys.readouterr().out)
     assert plan["steps"] == 3 and plan["train"] == {"photos": 8, "objects": 12} and plan["model"]["schema"]
     assert list(tmp_path.iterdir()) == []
@@ -217,7 +219,7 @@ def test_a_signal_ends_after_the_step_and_the_run_goes_on_later(
     squares: Path, tmp_path: Path, number: int, extra: list[str], code: int
 ) -> None:
     words = ["train", str(squares), "-o", str(tmp_path / "run"), "--epochs", "500", "--batch", "4", "--min-size", "64",
-             "--max-size", "96", "--workers", "0", "--val-split", "off", *extra]  # fmt: skip
+             "--max-size", "96", "--anchor-size", "14", "--workers", "0", "--val-split", "off", *extra]  # fmt: skip
     command = [sys.executable, "-m", "focalcli", *words]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
