@@ -27,6 +27,8 @@ EXCEPTIONS = {
     ("convert", "images"): "photos may be copied, linked or left; a folder may be named too",
     ("export", "output"): "issue 7: which outputs the graph has; the file is --file",
     ("merge", "images"): "photos may be copied, linked or left",
+    ("split", "images"): "photos may be copied, linked or left",
+    ("split", "to"): "as for merge: a split set need not be written as it was read",
     ("merge", "to"): "the sources' formats may differ, so it has one of its own; convert has no sensible one",
     ("convert", "classes"): "issue 3: what becomes of the classes, not a list of them",
     ("insight", "epochs"): "the audit trains many small models; their length is its own",
