@@ -67,7 +67,9 @@ def validate(
     bad = sum(f.count for f in findings if f.severity in ({"error"} if fail_on == "error" else {"error", "warning"}))
     _show(data, dataset, findings, changes if fix else None, fail_on, "json" if json else format)
     if bad:
-        raise GateFailed(data, f"{bad} findings at or above --fail-on {fail_on}", "repair them, or see --fix")
+        raise GateFailed(
+            data, f"{bad} finding{'s' if bad > 1 else ''} at or above --fail-on {fail_on}", "repair them, or see --fix"
+        )
 
 
 def _fixed(dataset: "Dataset", destination: Path, *, overwrite: bool) -> Sequence["Change"]:

@@ -50,7 +50,7 @@ def fixed(dataset: Dataset) -> tuple[Dataset, tuple[Change, ...]]:
     again = repeated(dataset.boxes)
     dropped = [
         Change("W103", box_place(dataset, dataset.boxes, row), "repeats another box of its class exactly; dropped")
-        for row in np.flatnonzero(again)
+        for row in np.flatnonzero(again).tolist()
     ]
     kept = replace(dataset, boxes=dataset.boxes.take(~again))
     known = np.array([image.width > 0 and image.height > 0 for image in dataset.images], dtype=np.bool_)

@@ -6,6 +6,8 @@ import numpy.typing as npt
 from focalcli.dataset.types import Boxes, Floats, Ints
 
 NEAR = 0.9
+ROUNDING = 1e-9
+"""So that a pair exactly at the limit is not lost to the last bit of a sum."""
 
 
 def repeated(boxes: Boxes) -> npt.NDArray[np.bool_]:
@@ -29,7 +31,7 @@ def close_pairs(boxes: Boxes, least: float = NEAR) -> tuple[Ints, Ints]:
     """
     order = np.lexsort((boxes.xyxy[:, 0], boxes.image))
     xyxy, image = boxes.xyxy[order], boxes.image[order]
-    reach = xyxy[:, 0] + (1 - least) * (xyxy[:, 2] - xyxy[:, 0])
+    reach = xyxy[:, 0] + (1 - least + ROUNDING) * (xyxy[:, 2] - xyxy[:, 0])
     here = np.arange(len(order))
     firsts, seconds = [here[:0]], [here[:0]]
     step = 1
