@@ -125,7 +125,7 @@ def test_reasons_and_intervals_are_added_to_the_numbers(coco: Path, capsys: pyte
     extra = ["VOC", "VOC07", "images", "classes", "intervals", "errors", "confusion", "calibration", "slices", "worst"]
     assert list(printed) == [*NAMES, *extra]
     assert printed["worst"][0] == {"image": "2.jpg", "F1": 0.0, "right": 0, "missed": 1}
-    assert printed["errors"]["background"]["count"] == 0
+    assert printed["errors"]["background"]["count"] == 1
     low, high = printed["intervals"]["AP"]
     assert low <= printed["AP"] <= high
     assert run([*words, "--format", "table"]) == 0
