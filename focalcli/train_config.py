@@ -56,7 +56,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = "stem"
 
     # -- schedule
-    epochs: Annotated[int, _about("Schedule", "Passes over the training photos.", ge=1)] = 24
+    epochs: Annotated[int, _about("Schedule", "Passes over the training photos.", ge=1)] = 20
     batch: Annotated[int, _about("Schedule", "Photos a step on one device.", ge=1)] = 8
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
