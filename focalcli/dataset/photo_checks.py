@@ -64,7 +64,7 @@ def _copies(dataset: Dataset, log: FindingLog) -> None:
         return
     by_length: dict[int, list[Image]] = defaultdict(list)
     for image in dataset.images:
-        if image.path is not None and image.path.is_file():
+        if image.path is not None and image.path.is_file() and os.access(image.path, os.R_OK):
             by_length[os.path.getsize(image.path)].append(image)
     for alike in by_length.values():
         if len({image.split for image in alike}) > 1:

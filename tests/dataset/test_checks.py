@@ -213,3 +213,11 @@ def test_a_repair_lists_every_change_and_nothing_is_left_to_repair(boxes: Make) 
 def test_real_photos_are_whole_and_their_annotations_nearly() -> None:
     found = found_in(read_dataset(BCCD, options=ReadOptions(lenient=True)), photos=True)
     assert [(code, count) for code, _, count in found] == [("E008", 2), ("W104", 7)]
+
+
+def test_a_column_of_text_lines_does_not_take_all_day() -> None:
+    """3,000 boxes with one left edge are compared with each other in vectors, not one by one."""
+    low = np.stack([np.zeros(3000), np.arange(3000) * 10.0], axis=1)
+    ints = np.zeros(3000, np.int64)
+    first, _ = close_pairs(Boxes(np.hstack([low, low + 9]), ints, ints, ints, ints * 1.0, ints, ints, ints))
+    assert len(first) == 0
