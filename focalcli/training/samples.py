@@ -1,5 +1,6 @@
 """From a data set to batches: read, change, fit, stack. What a sample is depends on (seed, epoch, position) only."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -125,6 +126,12 @@ class BatchPlan:
         return np.concatenate([part[np.argsort(ratio[part], kind="stable")] for part in parts]) if parts else order
 
 
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Go on when a terminal or a scheduler signals the whole group: the parent finishes its step, then ends us."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(samples: Samples, keys: Sequence[list[Key]], *, workers: int, pin: bool) -> Iterator[Batch]:
     """Give the batches of these keys in order, prepared ahead by worker processes.
 
@@ -139,6 +146,7 @@ def batches(samples: Samples, keys: Sequence[list[Key]], *, workers: int, pin: b
         num_workers=workers,
         pin_memory=pin,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_leave_signals_to_the_parent,
     )
     for batch in loader:
         if isinstance(batch, FocalError):

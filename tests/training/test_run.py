@@ -234,3 +234,21 @@ def test_a_signal_ends_after_the_step_and_the_run_goes_on_later(
     assert output == "" and "--resume" in talk and "Traceback" not in talk
     folder = RunFolder(tmp_path / "run")
     assert folder.state.exists() and folder.read_facts()["status"] == "stopped"
+
+
+@pytest.mark.e2e
+def test_a_signal_to_the_whole_group_still_saves(squares: Path, tmp_path: Path) -> None:
+    """As a terminal does at Ctrl-C and Slurm at the time limit: loader processes must not die before the parent."""
+    words = ["train", str(squares), "-o", str(tmp_path / "run"), "--epochs", "500", "--batch", "4", "--min-size", "64",
+             "--max-size", "96", "--anchor-size", "14", "--workers", "1", "--val-split", "off"]  # fmt: skip
+    command = [sys.executable, "-m", "focalcli", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, **pipes, start_new_session=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("step "):
+            break
+    os.killpg(process.pid, signal.SIGTERM)
+    talk = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "stopped and saved" in talk, talk
+    assert RunFolder(tmp_path / "run").state.exists()
