@@ -22,6 +22,7 @@ SMALL = {
     "FOCALCLI_DEMO_PHOTOS": "12",
     "FOCALCLI_DEMO_SIZE": "160",
     "FOCALCLI_TRAIN_MIN_SIZE": "64",
+    "FOCALCLI_TRAIN_FORCE": "true",  # anchors are too large for photos this small
     "FOCALCLI_TRAIN_ANCHOR_SIZE": "8",
     "EPOCHS": "1",
     "OMP_NUM_THREADS": "1",
@@ -54,7 +55,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with a data set `bay` and a model `runs/bay` that has learnt its training photos a little."""
     folder = tmp_path_factory.mktemp("examples")
     run("focalcli", "demo", "bay", cwd=folder)
-    settings = ("--epochs", "30", "--batch", "4", "--ema", "0.8", "--augment", "none", "--eval-every", "30")
+    settings = (
+        "--epochs",
+        "30",
+        "--batch",
+        "4",
+        "--ema",
+        "0.8",
+        "--augment",
+        "none",
+        "--eval-every",
+        "30",
+        "--anchor-size",
+        "16",
+    )
     run("focalcli", "train", "bay", "-o", "runs/bay", *settings, cwd=folder, FOCALCLI_TRAIN_MIN_SIZE="128")
     return folder
 

@@ -12,7 +12,7 @@ from focalcli.errors import FocalError
 
 
 def main(data: Path, epochs: int) -> None:
-    run = api.train(data, epochs=epochs, min_size=256, flip="both", say=print)
+    run = api.train(data, epochs=epochs, min_size=256, anchor_size=16, flip="both", say=print)
     numbers = api.evaluate(data, split="test", model=run)
     print(f"AP {numbers['AP']:.3f}, AP50 {numbers['AP50']:.3f}")
 
