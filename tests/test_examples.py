@@ -156,7 +156,7 @@ def test_label_studio_there_and_back(home: Path, model: Path, tmp_path: Path) ->
         task |= {"id": number, "annotations": task.pop("predictions")}
     (tmp_path / "export.json").write_text(json.dumps(tasks))
     run(EXAMPLES / "label-studio" / "train.sh", "export.json", photos, "out", cwd=tmp_path)
-    [written] = (tmp_path / "out" / "data" / "annotations").rglob("*.json")
+    [written] = (tmp_path / "out" / "data").rglob("*.json")
     boxes = [row["bbox"] for row in json.loads(written.read_text())["annotations"]]
     found = run("focalcli", "detect", photos, "--model", model, "--threshold", "0.3", "--format", "jsonl", cwd=tmp_path)
     corners = [one["box"] for line in found.stdout.splitlines() for one in json.loads(line)["detections"]]
