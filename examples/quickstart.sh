@@ -30,7 +30,7 @@ model=runs/bay/best.safetensors
 if ! grep -qs '"finished"' runs/bay/run.json; then
     resume=()
     [ ! -f runs/bay/last.pt ] || resume=(--resume)
-    focal train bay -o runs/bay --epochs "${EPOCHS:-8}" --min-size 256 --anchor-size 16 --flip both "${resume[@]}" >/dev/null
+    focal train bay -o runs/bay --epochs "${EPOCHS:-12}" --min-size 256 --anchor-size 16 --flip both "${resume[@]}" >/dev/null
 fi
 
 # One file for every runtime; written only if it finds what the model finds.

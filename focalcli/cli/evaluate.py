@@ -141,7 +141,9 @@ def detections(
 
         path = find_model(model)
         say(f"model: {path}")
-        loaded = predict(open_runtime(path, device=device), dataset, batch=batch, max_pixels=max_pixels, views=views)
+        # A measurement is taken in float32, so that every runtime gives the same number.
+        runtime = open_runtime(path, device=device, precision="fp32")
+        loaded = predict(runtime, dataset, batch=batch, max_pixels=max_pixels, views=views)
     for note in loaded.notes:
         say(note)
     return loaded.predictions
