@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from focalcli.files import TEMPORARY_PREFIX
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
@@ -47,9 +49,16 @@ def portable(path: str) -> str:
     for part in path.split("/"):
         if _RESERVED.match(part):
             raise ValueError(f"has the part {part!r}, a name Windows reserves")
+        if is_foreign(part):
+            raise ValueError(f"has the part {part!r}, which no reader takes for a photo")
         if part != part.rstrip(". ") or any(character in part for character in '<>:"|?*'):
             raise ValueError(f"has the part {part!r}, which Windows cannot store")
     return path
+
+
+def is_foreign(name: str) -> bool:
+    """Say whether a file of this name is nobody's photo: macOS's shadow of another file, or one being written."""
+    return name.startswith(("._", TEMPORARY_PREFIX))
 
 
 def folded(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from xml.etree.ElementTree import Element
 
 from focalcli.dataset.decode import decode_json, decode_text, decode_xml, decode_yaml
-from focalcli.dataset.names import printable, safe_relative
+from focalcli.dataset.names import is_foreign, printable, safe_relative
 from focalcli.errors import DataError, InputNotFound, IoError
 from focalcli.images.sizes import MAX_PIXELS, is_photo_name, upright_size
 
@@ -79,7 +79,7 @@ class Source:
         except OSError as error:
             raise _read_error(folder, error) from error
         for entry in entries:
-            if entry.name.startswith("."):
+            if is_foreign(entry.name) or (entry.name.startswith(".") and entry.is_dir()):
                 continue
             if entry.is_symlink():
                 self.check(Path(entry.path))

@@ -105,3 +105,14 @@ def check(source: Dataset, again: Dataset, to: str, renamed: dict[str, str]) -> 
     if Feature.CLASS_LIST not in carries and not len(source.boxes):
         kept -= {Feature.NAMES}  # a class without objects is named nowhere, which is the loss of the class list
     assert kept - {Feature.SOURCE_IDS} <= set(features_used(again))
+
+
+def test_a_photo_whose_name_begins_with_a_dot_is_a_photo(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in (".a.png", "b.png"):
+        Image.new("L", (8, 8)).save(tmp_path / "set" / name)
+    images = [{"id": i, "file_name": name, "width": 8, "height": 8} for i, name in enumerate((".a.png", "b.png"))]
+    document = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "set/c.json").write_bytes(msgspec.json.encode(document))
+    convert(read_dataset(tmp_path / "set/c.json"), tmp_path / "out", to="yolo")
+    assert len(read_dataset(tmp_path / "out").images) == 2
