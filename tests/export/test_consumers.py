@@ -24,7 +24,7 @@ PHOTO_SIZE = (180, 250)
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.ppm"
-    Image.fromarray(generated(11, PHOTO_SIZE)).save(path)
+    Image.fromarray(generated(2, PHOTO_SIZE)).save(path)
     return path
 
 
@@ -36,7 +36,7 @@ def save(traced, path: Path, options: ExportOptions) -> Path:
 def expected(traced, tmp_path: Path, photo: Path) -> list[dict]:
     runtime = OnnxRuntime(save(traced, tmp_path / "plain.onnx", ExportOptions()), device="cpu")
     [found] = Detector(runtime).detect([read_image(photo)])
-    assert len(found) > 3
+    assert len(found) > 20
     names = [info.name for info in traced.config.classes]
     columns = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
     return [{"box": box, "score": score, "class": names[label]} for box, score, label in columns]
