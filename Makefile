@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test check format bench clean
+.PHONY: quickstart test check format bench soak clean
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -27,6 +27,9 @@ format: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m tests.bench
+
+soak: .venv/.installed
+	$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf .venv build dist *.egg-info quickstart
