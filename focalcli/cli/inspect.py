@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focalcli.cli.console import detail, say
+from focalcli.cli.console import say
+from focalcli.cli.rewrite import say_read
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,9 +45,7 @@ def inspect(
     from focalcli.dataset.statistics import statistics
 
     dataset = read_dataset(data, images=images, split=split, options=ReadOptions(max_pixels=max_pixels))
-    say(f"read as {dataset.info['read_as']}")
-    for finding in dataset.findings:
-        say(str(finding)) if finding.severity != "info" else detail(str(finding))
+    say_read(dataset)
     found = {"data": str(data), "format": dataset.format, **statistics(dataset)}
     print_result(found, _tables(found), "json" if as_json else None, None)
     if report is not None:

@@ -48,11 +48,13 @@ def validate(
     import sys
 
     from focalcli.dataset.checks import all_findings, check
+    from focalcli.dataset.copies import check_copies
     from focalcli.dataset.findings import EXAMPLES, FindingLog
     from focalcli.dataset.format import ReadOptions
     from focalcli.dataset.photo_checks import check_photos
     from focalcli.dataset.read import read_dataset
     from focalcli.images.condition import condition
+    from focalcli.images.likeness import small_grey
 
     # A repair lists all it changed, so every place is kept.
     limit = EXAMPLES if fix is None else sys.maxsize
@@ -62,6 +64,7 @@ def validate(
     log = FindingLog(limit)
     check(dataset, log)
     check_photos(dataset, partial(condition, deep=deep, max_pixels=max_pixels), log)
+    check_copies(dataset, partial(small_grey, max_pixels=max_pixels), log)
     findings = all_findings(dataset, log)
     changes = () if fix is None else _fixed(dataset, fix, overwrite=overwrite)
     bad = sum(f.count for f in findings if f.severity in ({"error"} if fail_on == "error" else {"error", "warning"}))

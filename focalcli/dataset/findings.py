@@ -39,7 +39,7 @@ CODES: dict[str, Code] = {
     "W112": Code("warning", False, "rename one of the files"),
     "W113": Code("warning", False, "look at the photo"),
     "W114": Code("warning", False, "split again with focalcli split"),
-    "W115": Code("warning", False, "keep the photo on one side with focalcli split"),
+    "W115": Code("warning", False, "keep them on one side with focalcli split --group near-duplicate"),
     "W116": Code("warning", False, "label more of them or merge the class"),
     "W118": Code("warning", False, "check that the photo decodes as you expect"),
     "W119": Code("warning", False, "drop the class with --classes"),

@@ -1,8 +1,5 @@
-"""What photo files show against their annotations: other sizes, other frames, damage, and copies across splits."""
+"""What photo files show against their annotations: other sizes, other frames, damage."""
 
-import hashlib
-import os
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -32,11 +29,10 @@ class Condition(Protocol):
 
 
 def check_photos(dataset: Dataset, look: Callable[[Path], Condition], log: FindingLog) -> None:
-    """Report W106, W107, W109 and W118 of the photos that are there, and W115, copies of one photo in two splits."""
+    """Report W106, W107, W109 and W118 of the photos that are there."""
     for image in dataset.images:
         if image.path is not None:
             _check_photo(image, look(image.path), log)
-    _copies(dataset, log)
 
 
 def _check_photo(image: Image, found: Condition, log: FindingLog) -> None:
@@ -56,31 +52,3 @@ def _check_photo(image: Image, found: Condition, log: FindingLog) -> None:
 
 def _words(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def _copies(dataset: Dataset, log: FindingLog) -> None:
-    """Report photos whose bytes are also in another split; only files of equal length are read."""
-    if len(dataset.splits) < 2:
-        return
-    by_length: dict[int, list[Image]] = defaultdict(list)
-    for image in dataset.images:
-        if image.path is not None and image.path.is_file() and os.access(image.path, os.R_OK):
-            by_length[os.path.getsize(image.path)].append(image)
-    for alike in by_length.values():
-        if len({image.split for image in alike}) > 1:
-            _same_bytes(alike, log)
-
-
-def _same_bytes(alike: list[Image], log: FindingLog) -> None:
-    first: dict[bytes, Image] = {}
-    for image in alike:
-        assert image.path is not None, "only photos that are there have a length"
-        known = first.setdefault(_digest(image.path), image)
-        if known.split != image.split and known.path != image.path:
-            place = f"{image.key} in {image.split}, {known.key} in {known.split}"
-            log.add("W115", place, "the same photo, byte for byte, is in two splits")
-
-
-def _digest(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

@@ -2,13 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from focalcli.dataset.copies import Grey, group_names, groups_of_copies, joined
 from focalcli.dataset.types import Dataset, Floats, Ints
 from focalcli.errors import UsageError
+
+NEAR_DUPLICATE = "near-duplicate"
 
 
 def parse_ratio(text: str) -> dict[str, float]:
@@ -35,21 +40,27 @@ def parse_ratio(text: str) -> dict[str, float]:
 
 
 def resplit(
-    dataset: Dataset, ratio: Mapping[str, float], *, groups: Sequence[str] | None = None, seed: int = 0
+    dataset: Dataset,
+    ratio: Mapping[str, float],
+    *,
+    by: Literal["class", "image"] = "class",
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Dataset:
     """Give the data set with its images in new splits.
 
-    Classes keep their ratio as well as whole groups allow, rarest first (after Sechidis, Tsoumakas and Vlahavas 2011,
-    `On the stratification of multi-label data`); images without objects count as a class of their own. `groups`: a
-    name for each image, and images of one name stay together; None leaves each image to itself. The order depends on
-    the seed and the names alone.
+    By class, classes keep their ratio as well as whole groups allow, rarest first (after Sechidis, Tsoumakas and
+    Vlahavas 2011, `On the stratification of multi-label data`); images without objects count as a class of their own.
+    By image, only the number of images is kept, and classes fall as chance has it. `groups`: a name for each image,
+    and images of one name stay together; None leaves each image to itself. The order depends on the seed and the
+    names alone.
     """
     names = list(groups) if groups is not None else [image.key for image in dataset.images]
     assert len(names) == len(dataset.images), "one group for every image"
     known = sorted(set(names))
     number = {name: index for index, name in enumerate(known)}
     member = np.array([number[name] for name in names], dtype=np.int64)
-    counts = _class_counts(dataset, member, len(known))
+    counts = _class_counts(dataset, member, len(known)) if by == "class" else _image_counts(member, len(known))
     rarest = _rarest(counts)
     chosen = _assigned(counts, np.array(list(ratio.values())), rarest, _order(counts, rarest, known, seed))
     splits = list(ratio)
@@ -60,23 +71,42 @@ def resplit(
     return replace(dataset, images=images, info={**dataset.info, "splits": tuple(splits)})
 
 
-def groups_by(dataset: Dataset, how: str | None) -> list[str] | None:
-    """Give the group of each image: its folder for `dir`, else what a pattern finds in its key; None for none.
+def groups_by(
+    dataset: Dataset, ways: Sequence[str], look: Callable[[Path], Grey | None] | None = None
+) -> list[str] | None:
+    """Give the group of each image, None for none; groups of several ways that share an image are one.
 
-    A pattern with a group in parentheses takes what that holds; a key it does not match is a group of its own.
+    `dir` groups by folder, `near-duplicate` photos that `look` shows to be alike (`copies`), any other word is a
+    pattern: what it finds in a key names the group, with a group in parentheses what that holds; a key it does not
+    match is a group of its own.
 
     Raises:
-        UsageError: the pattern is none.
+        UsageError: a pattern is none.
     """
-    if how is None:
-        return None
+    groupings = [_groups(dataset, way, look) for way in ways]
+    if len(groupings) < 2:
+        return groupings[0] if groupings else None
+    label = np.arange(len(dataset.images))
+    for names in groupings:
+        first: dict[str, int] = {}
+        firsts = np.array([first.setdefault(name, index) for index, name in enumerate(names)], dtype=np.int64)
+        label = joined(label, firsts, np.arange(len(names)))
+    return group_names(label, [image.key for image in dataset.images])
+
+
+def _groups(dataset: Dataset, how: str, look: Callable[[Path], Grey | None] | None) -> list[str]:
     if how == "dir":
         return [image.key.rpartition("/")[0] for image in dataset.images]
+    if how == NEAR_DUPLICATE:
+        assert look is not None, "photos are compared by what they show"
+        return groups_of_copies(dataset, look)
     try:
         pattern = re.compile(how)
     except re.error as error:
         raise UsageError(
-            "--group", f"{how!r} is no pattern ({error})", "use `dir`, or a pattern like '^(day\\d+)_'"
+            "--group",
+            f"{how!r} is no pattern ({error})",
+            "use `dir`, `near-duplicate`, or a pattern like '^(day\\d+)_'",
         ) from error
     found = [pattern.search(image.key) for image in dataset.images]
     texts = [match and (match.group(1) if pattern.groups else match.group()) for match in found]
@@ -91,6 +121,11 @@ def _class_counts(dataset: Dataset, member: Ints, groups: int) -> Floats:
     np.add.at(counts[:, classes], member[np.diff(dataset.row_bounds()) == 0], 1)
     np.add.at(counts[:, classes + 1], member, 1)
     return counts
+
+
+def _image_counts(member: Ints, groups: int) -> Floats:
+    """Give (groups, 2): images, as the only class there is, and again as what splits are measured in."""
+    return np.repeat(np.bincount(member, minlength=groups)[:, None].astype(np.float64), 2, axis=1)
 
 
 def _rarest(counts: Floats) -> Ints:

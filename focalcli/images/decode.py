@@ -134,7 +134,7 @@ def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:
         with Image.open(file, formats=FORMATS) as image:
             check_pixels(image.size, place, max_pixels)
             image.load()
-            return _upright_rgb(image, place)
+            return upright_rgb(image, place)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(place, f"is over the limit of {max_pixels} pixels", "raise --max-pixels") from error
     except MemoryError as error:
@@ -166,7 +166,8 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _upright_rgb(image: Image.Image, place: str) -> Pixels:
+def upright_rgb(image: Image.Image, place: str) -> Pixels:
+    """Give an opened photo as EXIF turns it; `place` names it in errors."""
     turn = TURNS.get(_orientation(image))
     rgb = _rgb(image, place)
     return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)

@@ -1,10 +1,12 @@
 """Splits keep every class in its ratio and groups whole, and depend on the seed and the names alone."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Photo
 
 from focalcli.cli.console import run
 from focalcli.dataset.read import read_dataset
@@ -94,11 +96,11 @@ def test_groups_are_folders_or_what_a_pattern_finds():
     data = dataset([0], [0], [0])
     keys = ["a/x_1.png", "a/y_1.png", "b/z.png"]
     data = replace(data, images=tuple(replace(i, key=k) for i, k in zip(data.images, keys, strict=True)))
-    assert groups_by(data, None) is None
-    assert groups_by(data, "dir") == ["a", "a", "b"]
-    assert groups_by(data, r"_(\d)") == ["match 1", "match 1", "key b/z.png"]
+    assert groups_by(data, []) is None
+    assert groups_by(data, ["dir"]) == ["a", "a", "b"]
+    assert groups_by(data, [r"_(\d)"]) == ["match 1", "match 1", "key b/z.png"]
     with pytest.raises(UsageError, match="is no pattern"):
-        groups_by(data, "(")
+        groups_by(data, ["("])
 
 
 def test_the_verb_writes_the_splits(tmp_path, capsys):
@@ -109,3 +111,77 @@ def test_the_verb_writes_the_splits(tmp_path, capsys):
     assert capsys.readouterr().out == "train: 8 images\nval: 2 images\n"
     again = read_dataset(tmp_path / "out")
     assert again.format == "coco" and sizes(again) == {"train": 8, "val": 2}
+
+
+def test_by_image_only_the_number_of_images_counts():
+    """The rare class is on 10 of 100 images: by class val has one of them, by image what its ten happen to show."""
+    data = dataset(*([0, 1] if index % 10 == 3 else [0] for index in range(100)))
+    found = set()
+    for seed in range(8):
+        done = resplit(data, parse_ratio("90/10"), by="image", seed=seed)
+        assert sizes(done) == {"train": 90, "val": 10}
+        found.add(share(done, "val", 1))
+    assert len(found) > 1
+
+
+def test_ways_to_group_are_joined_where_they_share_an_image():
+    """Folder a holds 1 and 2, the pattern joins 2 and 3: one group; 4 is alone, whatever the order."""
+    data = dataset([0], [0], [0], [0])
+    keys = ["a/1_x.png", "a/2_day1.png", "b/3_day1.png", "c/4_y.png"]
+    data = replace(data, images=tuple(replace(i, key=k) for i, k in zip(data.images, keys, strict=True)))
+    assert groups_by(data, ["dir", r"(day\d)"]) == ["like a/1_x.png"] * 3 + ["like c/4_y.png"]
+    turned = data.take_images(np.arange(4)[::-1])
+    assert groups_by(turned, ["dir", r"(day\d)"]) == ["like c/4_y.png"] + ["like a/1_x.png"] * 3
+
+
+def pictures(folder: Path) -> None:
+    """Write 8 photos of noise in blocks, each with a copy that is smaller, brighter and compressed, as a CSV set."""
+    random = np.random.default_rng(1)
+    names = []
+    for number in range(8):
+        blocks = random.integers(0, 200, (12, 16, 3), dtype=np.uint8)
+        photo = Photo.fromarray(blocks).resize((320, 240), Photo.Resampling.BICUBIC)
+        photo.save(folder / f"{number}.png")
+        darker = photo.resize((150, 112)).point(lambda value: value * 0.8 + 30)
+        darker.save(folder / f"copy{number}.jpg", quality=40)
+        names += [(f"{number}.png", 320, 240), (f"copy{number}.jpg", 150, 112)]
+    rows = "".join(f"{name},{width},{height},cat,1,1,50,50\n" for name, width, height in names)
+    (folder / "a.csv").write_text("filename,width,height,class,xmin,ymin,xmax,ymax\n" + rows)
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_copies_of_a_photo_stay_on_one_side(tmp_path, capsys, seed):
+    (tmp_path / "a").mkdir()
+    pictures(tmp_path / "a")
+    words = [
+        "split",
+        str(tmp_path / "a"),
+        str(tmp_path / "out"),
+        "--ratio",
+        "50/50",
+        "--seed",
+        seed,
+        "--images",
+        "none",
+    ]
+    assert run([*words, "--group", "near-duplicate"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "train: 8 images\nval: 8 images\n" and "16 images in 8 groups" in err
+    split = {Path(image.key).stem: image.split for image in read_dataset(tmp_path / "out").images}
+    assert all(split[f"copy{number}"] == split[str(number)] for number in range(8))
+
+
+def test_without_photos_near_duplicates_are_refused(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("filename,width,height,class,xmin,ymin,xmax,ymax\na.png,9,9,cat,1,1,5,5\n")
+    assert run(["split", str(tmp_path / "a.csv"), str(tmp_path / "out"), "--group", "near-duplicate"]) == 2
+    assert "none of the photos is there to look at, say where they are with --images" in capsys.readouterr().err
+
+
+def test_a_split_that_loses_crowds_says_so_and_obeys_the_policy(tmp_path, capsys):
+    image = {"id": 1, "file_name": "a.png", "width": 9, "height": 9}
+    row = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "iscrowd": 1}
+    content = {"images": [image], "annotations": [row], "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    words = ["split", str(tmp_path / "a.json"), str(tmp_path / "out"), "--to", "yolo", "--ratio", "1/1"]
+    assert run(words) == 2 and "--crowd keep or drop" in capsys.readouterr().err
+    assert run([*words, "--crowd", "drop", "--dry-run"]) == 0 and not (tmp_path / "out").exists()
