@@ -13,6 +13,7 @@ from focalcli.errors import GateFailed
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from focalcli.dataset.findings import FindingLog
     from focalcli.dataset.fix import Change
     from focalcli.dataset.types import Dataset, Finding
 
@@ -25,6 +26,9 @@ def validate(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
     fail_on: Annotated[Level, typer.Option(help="Exit 1 at findings this bad or worse.")] = "error",
     deep: Annotated[bool, typer.Option("--deep", help="Decode every photo to its last byte.")] = False,
+    preset: Annotated[
+        str, typer.Option(help="Model whose anchors are to reach the objects (W117); none leaves that out.")
+    ] = "lite0",
     fix: Annotated[
         Path | None, typer.Option(metavar="DST", help="Write a repaired copy here and list every change.")
     ] = None,
@@ -39,7 +43,8 @@ def validate(
     """Check a data set for errors, duplicates, damage and leaks.
 
     Every finding has a stable code (E001 to E008 errors, W101 to W122 warnings), a file and record, and a count.
-    Headers and ends of photos are read, and with `--deep` all their pixels. `--fix` swaps, clips and drops boxes,
+    Headers and ends of photos are read, small versions to find pictures that are in two splits, and with `--deep` all
+    their pixels. `--fix` swaps, clips and drops boxes,
     never photos that can be read; the copy has the same format, or COCO where that cannot be written. The source
     stays as it is.
 
@@ -63,6 +68,7 @@ def validate(
     say(f"read as {dataset.info['read_as']}")
     log = FindingLog(limit)
     check(dataset, log)
+    _check_anchors(dataset, preset, log)
     check_photos(dataset, partial(condition, deep=deep, max_pixels=max_pixels), log)
     check_copies(dataset, partial(small_grey, max_pixels=max_pixels), log)
     findings = all_findings(dataset, log)
@@ -73,6 +79,24 @@ def validate(
         raise GateFailed(
             data, f"{bad} finding{'s' if bad > 1 else ''} at or above --fail-on {fail_on}", "repair them, or see --fix"
         )
+
+
+def _check_anchors(dataset: "Dataset", preset: str, log: "FindingLog") -> None:
+    """Report W117: objects that no anchor of a model overlaps enough at its input size."""
+    if preset == "none":
+        return
+    try:
+        from focalcli.insight.anchors import UNREACHED, unreached
+    except ModuleNotFoundError as error:
+        say(f"W117 is left out: {error.name} is not installed")
+        return
+    from focalcli.config import ClassInfo, model_config
+    from focalcli.dataset.checks import report_rows
+
+    model = model_config(preset, tuple(ClassInfo(c.name, c.source_id) for c in dataset.categories))
+    fit = model.fit
+    fact = f"no anchor of {preset} overlaps the object by {UNREACHED:g} at {fit.min_size}..{fit.max_size} pixels"
+    report_rows(dataset, log, "W117", unreached(dataset, model), fact)
 
 
 def _fixed(dataset: "Dataset", destination: Path, *, overwrite: bool) -> Sequence["Change"]:

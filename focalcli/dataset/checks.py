@@ -33,11 +33,13 @@ def all_findings(dataset: Dataset, log: FindingLog) -> tuple[Finding, ...]:
 
 def _small_boxes(dataset: Dataset, log: FindingLog) -> None:
     sides = (dataset.boxes.xyxy[:, 2:] - dataset.boxes.xyxy[:, :2]).min(axis=1, initial=np.inf)
-    _report(dataset, log, "W102", np.flatnonzero(sides < SHORTEST_SIDE), "a side is under 4 pixels")
+    report_rows(dataset, log, "W102", np.flatnonzero(sides < SHORTEST_SIDE), "a side is under 4 pixels")
 
 
 def _repeated_boxes(dataset: Dataset, log: FindingLog) -> None:
-    _report(dataset, log, "W103", np.flatnonzero(repeated(dataset.boxes)), "repeats another box of its class exactly")
+    report_rows(
+        dataset, log, "W103", np.flatnonzero(repeated(dataset.boxes)), "repeats another box of its class exactly"
+    )
 
 
 def _overlapping_boxes(dataset: Dataset, log: FindingLog) -> None:
@@ -46,8 +48,10 @@ def _overlapping_boxes(dataset: Dataset, log: FindingLog) -> None:
     first, second = (rows[side] for side in close_pairs(boxes.take(rows)))
     later = np.maximum(first, second)
     same = boxes.category[first] == boxes.category[second]
-    _report(dataset, log, "W104", np.unique(later[same]), "overlaps a box of its class with IoU of at least 0.9")
-    _report(dataset, log, "W105", np.unique(later[~same]), "overlaps a box of another class with IoU of at least 0.9")
+    report_rows(dataset, log, "W104", np.unique(later[same]), "overlaps a box of its class with IoU of at least 0.9")
+    report_rows(
+        dataset, log, "W105", np.unique(later[~same]), "overlaps a box of another class with IoU of at least 0.9"
+    )
 
 
 def _suspicious_boxes(dataset: Dataset, log: FindingLog) -> None:
@@ -55,9 +59,9 @@ def _suspicious_boxes(dataset: Dataset, log: FindingLog) -> None:
     sides = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
     photo = np.array([image.width * image.height for image in dataset.images], dtype=np.float64)
     whole = sides.prod(axis=1) > WHOLE_PHOTO * np.where(photo > 0, photo, np.inf)[boxes.image]
-    _report(dataset, log, "W113", np.flatnonzero(whole), "the box covers more than 95 % of its photo")
+    report_rows(dataset, log, "W113", np.flatnonzero(whole), "the box covers more than 95 % of its photo")
     long = sides.max(axis=1, initial=0.0) > LONGEST_ASPECT * sides.min(axis=1, initial=np.inf)
-    _report(dataset, log, "W113", np.flatnonzero(long), "one side of the box is over 20 times the other")
+    report_rows(dataset, log, "W113", np.flatnonzero(long), "one side of the box is over 20 times the other")
     _identical_boxes(dataset, log)
 
 
@@ -126,8 +130,8 @@ def _class_names(dataset: Dataset, log: FindingLog) -> None:
             log.add("W122", f"class {name!r}", f"is {names[0]!r} but for case, spaces or id")
 
 
-def _report(dataset: Dataset, log: FindingLog, code: str, rows: Ints, fact: str) -> None:
-    """Note a fact of boxes, with the file and record of as many as the log keeps."""
+def report_rows(dataset: Dataset, log: FindingLog, code: str, rows: Ints, fact: str) -> None:
+    """Note a fact of some boxes, with the file and record of as many as the log keeps."""
     if len(rows):
         places = [box_place(dataset, dataset.boxes, row) for row in rows[: log.limit + 1]]
         log.add(code, places[0], fact, count=len(rows), others=places[1:])

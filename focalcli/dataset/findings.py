@@ -41,6 +41,7 @@ CODES: dict[str, Code] = {
     "W114": Code("warning", False, "split again with focalcli split"),
     "W115": Code("warning", False, "keep them on one side with focalcli split --group near-duplicate"),
     "W116": Code("warning", False, "label more of them or merge the class"),
+    "W117": Code("warning", False, "see what helps with focalcli insight anchors --fit"),
     "W118": Code("warning", False, "check that the photo decodes as you expect"),
     "W119": Code("warning", False, "drop the class with --classes"),
     "W121": Code("warning", False, "the annotation was left out"),

@@ -17,6 +17,7 @@ from focalcli.training.coverage import coverage, learnable, network_boxes
 # COCO's limits, square pixels of the photo.
 SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, float("inf")))
 LEVELS = ("P3", "P4", "P5", "P6", "P7")
+UNREACHED = 0.4  # what an anchor overlaps by less is background to it (Lin et al. 2017, section 4)
 _FIT_SAMPLE = 4000  # objects that a candidate setting is tried on
 _WHAT_IF_SAMPLE = 20_000  # objects that the other settings are measured on
 _BASES = [8 * 2 ** (step / 4) for step in range(17)]  # smallest anchor, 8 to 128 pixels
@@ -79,6 +80,15 @@ def study(dataset: Dataset, model: ModelConfig) -> AnchorStudy:
         raise DataError(dataset.root, f"holds no {what}", "anchors are measured on annotated objects")
     found = coverage(dataset, Fit.of(model), model.anchors, object_iou=model.loss.object_iou)
     return AnchorStudy(dataset, model, rows, found)
+
+
+def unreached(dataset: Dataset, model: ModelConfig, *, below: float = UNREACHED) -> np.ndarray:
+    """Give the rows of the objects whose best anchor overlaps them by less; photos of unknown size are left out."""
+    sized = np.array([image.width > 0 and image.height > 0 for image in dataset.images], dtype=np.bool_)
+    known = dataset.take_images(np.flatnonzero(sized))
+    rows = np.flatnonzero(sized[dataset.boxes.image])[learnable(known)]
+    best = coverage(known, Fit.of(model), model.anchors, object_iou=model.loss.object_iou).best_iou.numpy()
+    return np.asarray(rows[best < below])
 
 
 def what_if(dataset: Dataset, model: ModelConfig) -> dict[str, dict[str, Any]]:

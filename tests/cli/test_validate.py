@@ -76,3 +76,26 @@ def test_a_damaged_photo_is_found_by_decoding(shell: Any, source: Path) -> None:
     (source / "2.jpg").write_bytes((source / "2.jpg").read_bytes()[:-200])
     codes = [finding["code"] for finding in json.loads(shell("validate", str(source)).stdout)["findings"]]
     assert codes == ["W103", "W109"]
+
+
+def test_an_object_no_anchor_reaches_is_found_at_its_record(shell: Any, source: Path) -> None:
+    """100 pixels become 336, so 4.5 x 4.5 are 15.1 x 15.1; of the smallest anchor, 24 x 24, that is at best 229 / 576.
+
+    Which is 0.397; 6 x 6 are 20.2 x 20.2, at best 0.71, and at most 4 pixels from the centre of an anchor.
+    """
+    write(source, [*([15 * n, n, 12, 14] for n in range(10)), [180, 50, 4.5, 4.5], [150, 50, 6, 6]])
+    (found,) = json.loads(shell("validate", str(source)).stdout)["findings"]
+    assert (found["code"], found["place"], found["count"]) == ("W117", "c.json: annotation id 11", 1)
+    assert found["fact"] == "no anchor of lite0 overlaps the object by 0.4 at 400..672 pixels"
+    assert json.loads(shell("validate", str(source), "--preset", "none").stdout)["findings"] == []
+
+
+def test_a_set_without_objects_or_sizes_is_validated_all_the_same(shell: Any, source: Path) -> None:
+    write(source, [])
+    assert shell("validate", str(source)).returncode == 0
+    content = json.loads((source / "c.json").read_text())
+    content["images"] = [{"id": n, "file_name": f"absent{n}.jpg"} for n in (1, 2)]
+    content["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}]
+    (source / "c.json").write_text(json.dumps(content))
+    codes = [f["code"] for f in json.loads(shell("validate", str(source)).stdout)["findings"]]
+    assert codes == ["E001", "W108", "W116"]
