@@ -9,6 +9,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+LONGEST = 1000
+"""Characters of a place or a fact: untrusted files may hold a name of a million."""
+
+
+def shortened(text: str, limit: int = LONGEST) -> str:
+    """Give the text, cut to `limit` characters with an ellipsis.
+
+    >>> shortened("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
 
 class FocalError(Exception):
     """A failure a user can act on: a place, a fact, and where there is one, a remedy.
@@ -20,8 +32,8 @@ class FocalError(Exception):
     code: ClassVar[str] = "internal"
 
     def __init__(self, place: str | Path, fact: str, remedy: str = "") -> None:
-        self.place, self.fact, self.remedy = str(place), fact, remedy
-        super().__init__(f"{place}: {fact}" + (f", {remedy}" if remedy else ""))
+        self.place, self.fact, self.remedy = shortened(str(place)), shortened(fact), remedy
+        super().__init__(f"{self.place}: {self.fact}" + (f", {remedy}" if remedy else ""))
 
     def __reduce__(self) -> tuple[type["FocalError"], tuple[str, str, str]]:
         """Let errors travel between processes whole."""

@@ -1,21 +1,48 @@
 """The one place where files come into being: written beside their place, synced, renamed into it.
 
-Readers therefore see the old file or the new one, never half of one. It knows nothing about what is in the files.
+Readers therefore see the old file or the new one, never half of one. Untrusted files are opened here, too, so that no
+pipe is waited for. It knows nothing about what is in the files.
 """
 
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from focalcli.errors import CannotWrite, FocalError, IoError
 
 TEMPORARY_PREFIX = ".focalcli-tmp-"
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+class NotRegular(OSError):
+    """A pipe, a folder or a device where a file is wanted; `kind` says which, with its article."""
+
+    def __init__(self, mode: int) -> None:
+        self.kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
+        super().__init__(errno.EINVAL, f"is {self.kind}, not a file")
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file for reading without ever waiting for it.
+
+    Raises:
+        NotRegular: it is no regular file.
+        OSError: it is not there or may not be read.
+    """
+    # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise NotRegular(mode)
+    return os.fdopen(descriptor, "rb")
 
 
 def write_error(path: Path, error: OSError) -> FocalError:

@@ -95,7 +95,8 @@ def decode_yaml(text: str, place: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f"{place}: line {mark.line + 1}" if mark else place
-        raise DataError(at, f"is not YAML ({getattr(error, 'problem', None) or error})", "repair it") from error
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise DataError(at, f"is not YAML ({problem})", "repair it") from error
     except RecursionError as error:
         raise DataError(place, "is nested too deeply", "check where the file comes from") from error
 

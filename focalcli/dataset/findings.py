@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from focalcli.dataset.types import Finding, Severity
+from focalcli.errors import shortened
 
 EXAMPLES = 9
 
@@ -64,6 +65,8 @@ class FindingLog:
     def add(self, code: str, place: str, fact: str, *, count: int = 1, others: Sequence[str] = ()) -> None:
         """Note that `fact` was seen at `place`, `count` times in all with `others` among the further places."""
         assert code in CODES, f"unknown finding code {code}"
+        place, fact = shortened(place), shortened(fact)
+        others = [shortened(other) for other in others]
         places = self._places.setdefault((code, fact), [])
         if len(places) <= self.limit:
             places += [place, *others][: self.limit + 1 - len(places)]

@@ -14,6 +14,8 @@ from focalcli.dataset.source import Source
 from focalcli.dataset.types import Boxes, Finding, Floats, Image, Ints
 from focalcli.errors import DataError, FocalError
 
+LONGEST_SIDE = (1 << 31) - 1
+"""Pixels: no photo format holds a longer side, so a longer one is taken for none and read from the photo."""
 STUCK_OUT = {"clip": "clipped", "error": "clipped", "drop": "dropped", "keep": "kept"}
 
 
@@ -26,7 +28,7 @@ def resolve_images(images: list[Image], source: Source, log: FindingLog) -> None
         if clashes[key] > 1:
             key = _free_key(image, taken)
             taken.add(key)
-        if image.width > 0 and image.height > 0:
+        if 0 < image.width <= LONGEST_SIDE and 0 < image.height <= LONGEST_SIDE:
             if key != image.key:
                 images[index] = replace(image, key=key)
             continue
@@ -66,7 +68,7 @@ def sound_rows(
         rows.xyxy = rows.xyxy * np.where(rows.fractions[:, None], np.hstack([size, size]), 1.0)
     keep = np.ones(len(rows.image), dtype=np.bool_)
     wrong = np.flatnonzero(~_sound(rows.xyxy, size))
-    fixed = repair(rows.xyxy[wrong], np.where(size[wrong] > 0, size[wrong], np.inf))
+    fixed = repair(rows.xyxy[wrong], np.where(size[wrong] > 0, size[wrong], LONGEST_SIDE))
     _put(rows, wrong, fixed, options)
     keep[wrong] = ~(fixed.infinite | fixed.empty | (fixed.clipped & (options.bad_boxes == "drop")))
     done = STUCK_OUT[options.bad_boxes]
@@ -82,7 +84,8 @@ def sound_rows(
         if places:
             log.add(code, places[0], fact, count=len(found), others=places[1:])
     areas = np.isnan(rows.area)
-    rows.area[areas] = (rows.xyxy[areas, 2:] - rows.xyxy[areas, :2]).prod(axis=1)
+    with np.errstate(over="ignore"):  # boxes that are kept as they are may be of any size
+        rows.area[areas] = (rows.xyxy[areas, 2:] - rows.xyxy[areas, :2]).prod(axis=1)
     if keep.all() and bool((rows.image[1:] >= rows.image[:-1]).all()):
         return None
     return np.flatnonzero(keep)[np.argsort(rows.image[keep], kind="stable")]

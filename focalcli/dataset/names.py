@@ -25,12 +25,12 @@ def safe_relative(text: str) -> str:
         return text
     if _CONTROL.search(text):
         raise ValueError("has control characters")
-    if _DRIVE.match(text):
-        raise ValueError("has a drive letter")
     path = text.replace("\\", "/")
     if path.startswith("/"):
         raise ValueError("is an absolute path")
     parts = [part for part in path.split("/") if part not in ("", ".")]
+    if parts and _DRIVE.match(parts[0]):
+        raise ValueError("has a drive letter")
     if ".." in parts:
         raise ValueError("leads out of its folder")
     if not parts:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from focalcli.files import open_regular
 from focalcli.images.sizes import is_photo_name
 
 HEAD = 256 * 1024
@@ -15,7 +16,8 @@ DEPTH = 2
 LAYOUT = frozenset({"annotations", "images", "labels", "train", "val", "valid", "validation", "test"})
 """Folders that are part of a data set, never a wrapper around one."""
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{}:,]')
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|[\[\]{}:,]', re.DOTALL)
+"""A text that nobody closes ends with the file: else every quote in it would be tried as the start of one."""
 
 
 class Outline(NamedTuple):
@@ -74,7 +76,7 @@ class Peek:
         """Give the first 256 KiB of a file; nothing where it cannot be read."""
         if name not in self._heads:
             try:
-                with open(self.folder / name, "rb") as file:
+                with open_regular(self.folder / name) as file:
                     self._heads[name] = file.read(HEAD)
             except OSError:
                 self._heads[name] = b""

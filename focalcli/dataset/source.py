@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 from focalcli.dataset.decode import decode_json, decode_text, decode_xml, decode_yaml
 from focalcli.dataset.names import is_foreign, printable, safe_relative
 from focalcli.errors import DataError, InputNotFound, IoError
+from focalcli.files import NotRegular, open_regular
 from focalcli.images.sizes import MAX_PIXELS, is_photo_name, upright_size
 
 MIB = 1 << 20
@@ -188,7 +189,7 @@ class Source:
         self.check(path)
         cap = CAPS.get(path.suffix.lower(), CAP)
         try:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
                 content = file.read(cap + 1) if size <= cap else b""
         except OSError as error:
@@ -222,4 +223,6 @@ class Source:
 def _read_error(path: Path, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return InputNotFound(path, "is not there", "check the path")
+    if isinstance(error, NotRegular):
+        return DataError(path, f"is {error.kind}, not a file", "remove it from the data set")
     return IoError(path, f"cannot be read ({(error.strerror or str(error)).lower()})", "check its permissions")

@@ -5,8 +5,6 @@ What is not plain 8-bit RGB is defined so: alpha is dropped and the stored colou
 float samples have no defined range and are refused.
 """
 
-import os
-import stat
 import struct
 import zlib
 from io import BytesIO
@@ -29,6 +27,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from focalcli import files
 from focalcli.errors import DataError, InputNotFound
 from focalcli.images.sizes import MAX_PIXELS
 
@@ -108,24 +107,14 @@ def open_regular(path: Path) -> BinaryIO:
         DataError: it is not a regular file or may not be read.
     """
     try:
-        # O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return files.open_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputNotFound(path, "no such photo", "check the path") from error
+    except files.NotRegular as error:
+        raise DataError(path, f"is {error.kind}, not a photo", "name a regular file") from error
     except (OSError, ValueError) as error:
         fact = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(path, f"cannot be opened ({fact.lower()})", "check the file and its permissions") from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise DataError(path, f"is {_kind(mode)}, not a photo", "name a regular file")
-    return os.fdopen(descriptor, "rb")
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
 def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:

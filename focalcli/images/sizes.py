@@ -7,6 +7,7 @@ from pathlib import Path
 import imagesize
 
 from focalcli.errors import DataError, InputNotFound, IoError
+from focalcli.files import NotRegular, open_regular
 
 MAX_PIXELS = 178_956_970
 """Pillow's limit against decompression bombs: 0.5 GB of RGB."""
@@ -50,13 +51,15 @@ def upright_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
 
     Raises:
         InputNotFound: there is no such file.
-        DataError: not a photo, or more than `max_pixels`.
+        DataError: not a photo, not a regular file, or more than `max_pixels`.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             known = file.read(16).startswith(_MAGIC)
             file.seek(0)
             width, height = imagesize.get(file) if known else (0, 0)
+    except NotRegular as error:
+        raise DataError(path, f"is {error.kind}, not a photo", "remove it from the data set") from error
     except FileNotFoundError as error:
         raise InputNotFound(path, "no such photo", "say where the photos are with --images") from error
     except OSError as error:

@@ -1,5 +1,6 @@
 """The way in: what is recognised, what is refused, how the choice is told."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,14 @@ def test_plugins_can_be_turned_off(plugin: Any, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("text", ["", "null", "3", '"x"', "x"])
 def test_what_is_no_object_or_array_has_no_outline(text: str) -> None:
     assert outline(text) == ("", (), {})
+
+
+@pytest.mark.parametrize("text", ['[{"' + '\\"' * 120_000, '[{"' + "\\\n" * 120_000, '["' * 125_001 + "\\"])
+def test_a_text_nobody_closes_takes_no_time(text: str) -> None:
+    """It took 12 s for 250 kB: every quote in it was tried as the start of another, to the end."""
+    start = time.process_time()
+    outline(text)
+    assert time.process_time() - start < 1.0
 
 
 def test_an_outline_has_the_keys_one_level_down() -> None:

@@ -15,7 +15,7 @@ from focalcli.errors import DataError
 from focalcli.images.sizes import is_photo_name
 
 ORDER = ("train", "val", "test")
-_LABELLED = re.compile(r"\s+-?[01]\s*$")
+_LABELLED = re.compile(r"(?<!\s)\s++-?[01]\s*$")  # tried once in every gap, not at every space of it
 """What the lists of single classes say after a stem, which itself may hold spaces."""
 
 _DEVKIT = re.compile(r"^(VOCdevkit|VOC20\d\d)$")

@@ -1,5 +1,6 @@
 """The photos of a YOLO data set, split by split, and where the label file of each must be."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def _resolve(source: Source, yaml: DataYaml, entry: str) -> Path | None:
     here = yaml.path.parent
     bases = [here / yaml.root, here, *source.images] if yaml.root else [here, *source.images]
     tried = [base / text for base in bases for text in (entry, entry.removeprefix("../"))]
-    there = [path for path in tried if path.exists()]
+    there = [path for path in tried if os.path.exists(path)]  # unlike Path.exists, False for a name no disk can hold
     for path in there:
         if source.allows(path):
             return path

@@ -41,7 +41,7 @@ class Rows:
         except ValueError:
             self._wrong(path, number, f"{' '.join(words[:6])!r} is not a row of numbers")
             return
-        if category != category or category != int(category) or category < 0:
+        if not (category.is_integer() and category >= 0):
             self._wrong(path, number, f"{words[0]} is not a class index")
             return
         if self.names is not None and category >= len(self.names):
