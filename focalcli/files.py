@@ -8,7 +8,9 @@ import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from focalcli.errors import CannotWrite, FocalError, IoError
 
 TEMPORARY_PREFIX = ".focalcli-tmp-"
 
+_OLD = "old"
+_SWEPT: set[str] = set()
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -45,11 +49,15 @@ def open_regular(path: str | Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def write_error(path: Path, error: OSError) -> FocalError:
-    """Name the error of a failed write: a full disk is an I/O error (74), anything else cannot be created (73)."""
+def write_error(path: Path, error: OSError, *, needed: int = 0) -> FocalError:
+    """Name the error of a failed write: a full disk is an I/O error (74), anything else cannot be created (73).
+
+    `needed`: the bytes that were to be written, where known.
+    """
     fact = error.strerror or str(error)
     if error.errno in _NO_SPACE:
-        return IoError(path, fact.lower(), "free some space; nothing at this name was changed")
+        space = f"free {needed:,} bytes or more" if needed else "free some space"
+        return IoError(path, fact.lower(), f"{space}; nothing at this name was changed")
     return CannotWrite(path, f"cannot write here ({fact.lower()})", "choose another place with -o")
 
 
@@ -63,7 +71,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", suffix=path.suffix, dir=path.parent)
+        _sweep(path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise write_error(path, error) from error
@@ -92,7 +101,8 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise CannotWrite(path, "exists and is not an empty folder", "name another folder or add --overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=path.parent))
+        _sweep(path.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=_prefix(), dir=path.parent))
         os.chmod(temporary, 0o777 & ~_umask())
     except OSError as error:
         raise write_error(path, error) from error
@@ -108,7 +118,10 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def write_bytes(path: Path, content: bytes) -> None:
     """Put `content` at `path` atomically. Raises as `replacing` does."""
     with replacing(path) as temporary:
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except OSError as error:
+            raise write_error(path, error, needed=len(content)) from error
 
 
 def write_text(path: Path, content: str) -> None:
@@ -121,10 +134,54 @@ def _exchange_folder(temporary: Path, path: Path) -> None:
     if not path.exists():
         os.rename(temporary, path)
         return
-    old = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir=path.parent))
-    os.rename(path, old / "old")
+    if _exchanged(temporary, path):  # the old one now has the temporary name, and is removed with it
+        return
+    old = Path(tempfile.mkdtemp(prefix=_prefix(), dir=path.parent))
+    os.rename(path, old / _OLD)
     os.rename(temporary, path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(temporary: Path, path: Path) -> bool:
+    """Exchange two names in one step, so that there is no moment without the old or the new; Linux alone can."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(temporary), here, os.fsencode(path), exchange) == 0
+
+
+def _prefix() -> str:
+    """Give how the names of this process's temporary files begin: they say on which machine it runs, and its number."""
+    machine = zlib.crc32(os.uname().nodename.encode()) if hasattr(os, "uname") else 0
+    return f"{TEMPORARY_PREFIX}{machine:08x}-{os.getpid()}-"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this machine that were killed have left in a folder; it is looked at once."""
+    if os.name == "nt" or str(folder) in _SWEPT:  # os.kill ends a process there
+        return
+    _SWEPT.add(str(folder))
+    mine = _prefix().rsplit("-", 2)[0] + "-"
+    for entry in list(os.scandir(folder)):
+        number = entry.name.removeprefix(mine).partition("-")[0]
+        if entry.name.startswith(mine) and number.isdecimal() and not _runs(int(number)):
+            if not entry.is_dir(follow_symlinks=False):
+                Path(entry.path).unlink(missing_ok=True)
+            elif not os.path.lexists(f"{entry.path}/{_OLD}"):  # what was there before is never thrown away
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Write a data set in another format: losses first, then one folder or file, moved into place when it is whole."""
 
+import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from focalcli.dataset.formats import table
 from focalcli.dataset.losses import CROWD_FLAGS, LEVELS, losses
 from focalcli.dataset.sink import Loss, Sink, Transfer
 from focalcli.dataset.types import Dataset
-from focalcli.errors import CannotWrite, UsageError
+from focalcli.errors import CannotWrite, IoError, UsageError
 
 CrowdPolicy = Literal["keep", "drop", "error"]
 
@@ -66,6 +67,8 @@ def convert(
     known = [_softened(loss) if crowd == "keep" else loss for loss in losses(dataset, target.INFO.carries)]
     _gate(known, target.INFO.title, allow_lossy)
     _refuse_overlap(dataset, destination)
+    if transfer == "copy" and not single:
+        _check_room(dataset, destination)
     with ExitStack() as stack:
         place = None if dry_run else stack.enter_context(_temporary(destination, single=single, overwrite=overwrite))
         sink = Sink(place, destination, "none" if single else transfer, single=single)
@@ -106,6 +109,20 @@ def _refuse_overlap(dataset: Dataset, destination: Path) -> None:
             raise CannotWrite(destination, f"holds the source {read_from}", "choose another destination")
         if source.is_dir() and source in target.parents:
             raise CannotWrite(destination, f"lies inside the source {read_from}", "choose a destination outside")
+
+
+def _check_room(dataset: Dataset, destination: Path) -> None:
+    """Refuse to begin copying photos that the disk cannot hold.
+
+    Raises:
+        IoError: too little space; how much is needed is said.
+    """
+    folder = next(parent for parent in destination.absolute().parents if parent.is_dir())
+    photos = {image.path for image in dataset.images if image.path is not None}
+    needed, free = sum(path.stat().st_size for path in photos if path.is_file()), shutil.disk_usage(folder).free
+    if needed > free:
+        fact = f"the photos need {needed:,} bytes, {free:,} are free"
+        raise IoError(destination, fact, "free some, or use --images link, symlink or none")
 
 
 def _gate(found: Iterable[Loss], title: str, allow_lossy: bool) -> None:

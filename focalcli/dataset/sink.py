@@ -12,7 +12,7 @@ from typing import Literal
 
 from focalcli.dataset.names import folded, portable
 from focalcli.dataset.types import Image
-from focalcli.errors import DataError
+from focalcli.errors import DataError, IoError
 from focalcli.files import write_error
 
 Transfer = Literal["copy", "link", "symlink", "none"]
@@ -73,7 +73,7 @@ class Sink:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise write_error(self.place / name, error) from error
+            raise write_error(self.place / name, error, needed=len(content)) from error
 
     def image(self, image: Image, name: str) -> None:
         """Bring the photo of `image` to a relative path, as `--images` says; one that is not there is left out.
@@ -88,7 +88,10 @@ class Sink:
         try:
             _transfer(os.path.abspath(image.path), path, self.transfer)
         except OSError as error:
-            raise write_error(self.place / name, error) from error
+            size = _size(image.path)
+            if size is None:
+                raise IoError(image.path, "cannot be read any more", "run it again when the photo is back") from error
+            raise write_error(self.place / name, error, needed=size) from error
 
     def loss(self, level: Level, what: str, count: int = 1) -> None:
         """Note what could not be kept; nothing where `count` is 0."""
@@ -128,6 +131,14 @@ class Sink:
                 os.makedirs(f"{self._root}/{folder}", exist_ok=True)
             except OSError as error:
                 raise write_error(self.place / folder, error) from error
+
+
+def _size(path: Path) -> int | None:
+    """Give the bytes of a file; None where it is gone or may not be read."""
+    try:
+        return os.path.getsize(path) if os.access(path, os.R_OK) else None
+    except OSError:
+        return None
 
 
 def _transfer(source: str, target: str, how: Transfer) -> None:
