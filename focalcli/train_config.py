@@ -55,6 +55,20 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Literal["none", "stem", "backbone"], _about("Model", "Part of the backbone that keeps its weights.")
     ] = "stem"
 
+    # -- frozen backbone
+    cache_features: Annotated[
+        str | None,
+        _about("Frozen backbone", "Keep what a frozen backbone says of the photos here, computed once.", metavar="DIR"),
+    ] = None
+    cache_limit: Annotated[float, _about("Frozen backbone", "Size of that folder at most, GiB.", gt=0)] = 20.0
+    views: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        _about(
+            "Frozen backbone",
+            "Ways to change a photo, drawn once and taken in turns; 0 draws anew each epoch. 4 with cached features.",
+        ),
+    ] = None
+
     # -- schedule
     epochs: Annotated[int, _about("Schedule", "Passes over the training photos.", ge=1)] = 20
     batch: Annotated[int, _about("Schedule", "Photos a step on one device.", ge=1)] = 8

@@ -90,9 +90,9 @@ class RetinaNet(nn.Module):
         """Turn RGB (N, 3, H, W) in 0..255, bytes or floats, into what the backbone was trained on."""
         return (images.to(self.mean.dtype) - self.mean) * self.scale
 
-    def forward(self, images: Tensor) -> HeadOutputs:
-        """Run the network on RGB images (N, 3, H, W) in 0..255; H and W multiples of 32."""
-        features = self.backbone.features(self.normalise(images))
+    def forward(self, images: Tensor | list[Tensor]) -> HeadOutputs:
+        """Run the network on RGB images (N, 3, H, W) in 0..255, or on their C3 to C5; H and W multiples of 32."""
+        features = images if isinstance(images, list) else self.backbone.features(self.normalise(images))
         return self.predict(self.backbone.pyramid(features))
 
     def predict(self, levels: list[Tensor]) -> HeadOutputs:

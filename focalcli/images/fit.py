@@ -42,8 +42,11 @@ class Fit:
 
     def padded_shape(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Give the (height, width) of the network input that a photo of `image_size` fills alone."""
-        height, width = self.shape(image_size)
-        return self._round_up(height), self._round_up(width)
+        return self.rounded_up(self.shape(image_size))
+
+    def rounded_up(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Give the smallest multiples of `divisor` that hold (height, width)."""
+        return self._round_up(size[0]), self._round_up(size[1])
 
     def apply(self, image: Pixels) -> Pixels:
         """Resize a photo to its `shape`, bilinear, antialiased where it shrinks."""

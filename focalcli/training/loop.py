@@ -1,9 +1,8 @@
 """The training, from the first step to the last, readable at one sitting. Steps are the clock."""
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,13 @@ from focalcli.config import encode_config
 from focalcli.detection.devices import keep_memory, pick_precision
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
-from focalcli.images.fit import Fit
-from focalcli.training.augment import Augmentation
+from focalcli.training.cached_features import describe_store
+from focalcli.training.deliveries import deliveries
+from focalcli.training.frozen import FrozenBackbone, frozen_backbone
 from focalcli.training.journal import Journal, Listener
 from focalcli.training.prepare import Plan
 from focalcli.training.run_folder import RunFolder
-from focalcli.training.samples import Batch, BatchPlan, Samples, batches
+from focalcli.training.samples import Batch
 from focalcli.training.schedule import averaged, base_lr, build_optimizer, lr_factor, set_lr
 from focalcli.training.step import StepLosses, Stepper
 from focalcli.training.validate import validate
@@ -36,6 +36,7 @@ class Training:
     stepper: Stepper
     average: torch.optim.swa_utils.AveragedModel | None
     start: Start
+    backbone: FrozenBackbone | None = None  # where it is not trained
     step: int = 0
     best: float = -1.0
     unimproved: int = 0  # evaluations since the best one
@@ -51,6 +52,15 @@ class Training:
         model = self.average.module if self.average else self.model
         assert isinstance(model, RetinaNet)
         return model
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what is worth knowing before the first step: the data, the weights, the cached features."""
+        cached = self.backbone.store if self.backbone else None
+        return (
+            *self.plan.notes,
+            f"weights from {self.start.origin}",
+            *describe_store(cached, self.plan, self.model, self.stepper.precision),
+        )
 
     def state(self) -> dict[str, Any]:
         """Give all that resuming needs; samples need no more than the step."""
@@ -91,7 +101,8 @@ def begin(plan: Plan, world: World) -> Training:
         pick_precision(config.precision, world.device),
         config.clip_norm,
     )
-    return Training(plan, world, stepper, averaged(model, config.ema) if config.ema else None, start)
+    average = averaged(model, config.ema) if config.ema else None
+    return Training(plan, world, stepper, average, start, frozen_backbone(plan, model, stepper.precision, world))
 
 
 def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...], stopping: Callable[[], bool]) -> bool:
@@ -102,10 +113,10 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         DataError, InputNotFound: a photo cannot be read.
     """
     plan, world, config = training.plan, training.world, training.plan.config
-    batch_plan = BatchPlan(plan.train, config.batch, config.seed, world, config.accumulate)
+    batch_plan = plan.batches(world)
     total = batch_plan.steps * config.epochs
     journal = Journal(folder.journal, listeners, writes=world.speaks, from_step=training.step)
-    loader = _deliveries(training, batch_plan)
+    loader = deliveries(plan, batch_plan, training.backbone, pin=world.device.type == "cuda", from_step=training.step)
     while training.step < total:
         began = time.perf_counter()
         step_batches = next(loader)
@@ -130,25 +141,6 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         if stop:
             return training.step == total
     return True
-
-
-def _deliveries(training: Training, batch_plan: BatchPlan) -> Iterator[list[Batch]]:
-    """Give the batches of each step from the current one on, prepared ahead across the ends of epochs."""
-    plan, config, world = training.plan, training.plan.config, training.world
-    fit = Fit.of(plan.model)
-    samples = Samples(plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed)
-    keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][training.step :]
-    flat = [batch for step in keys for batch in step]
-    workers = default_workers() if config.workers is None else config.workers
-    stream = batches(samples, flat, workers=workers, pin=world.device.type == "cuda")
-    while True:
-        yield [next(stream) for _ in range(config.accumulate)]
-
-
-def default_workers() -> int:
-    """Give the number of loader processes: a core each up to 8, and 1 where there are two cores or fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if cores <= 2 else min(cores, 8)
 
 
 def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch], folder: RunFolder) -> None:

@@ -14,7 +14,10 @@ from focalcli.dataset.types import Dataset
 from focalcli.errors import ConfigError, DataError, InputNotFound
 from focalcli.losses import alpha_for
 from focalcli.train_config import TrainConfig
+from focalcli.training.fixed_views import fixed_views
 from focalcli.training.preflight import doubts
+from focalcli.training.samples import BatchPlan
+from focalcli.training.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Plan:
     model: ModelConfig
     notes: tuple[str, ...]
 
+    def batches(self, world: World) -> BatchPlan:
+        """Give which photos form which batch, on this rank of the world."""
+        config = self.config
+        return BatchPlan(self.train, config.batch, config.seed, world, config.accumulate, fixed_views(config))
+
 
 def prepare(config: TrainConfig, data: Path) -> Plan:
     """Read the data sets, choose the splits, resolve the model, and check that all photos are there.
@@ -36,6 +44,7 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
         InputNotFound, DataError: the data set or its photos.
         ConfigError: settings that contradict each other.
     """
+    fixed_views(config)  # refuses what contradicts itself, before anything is read
     images = Path(config.images) if config.images else None
     whole = read_dataset(data, images=images)
     train_split, val_split = _splits(config, whole)

@@ -18,7 +18,6 @@ from focalcli.training.loop import Training, begin, train
 from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
-from focalcli.training.samples import BatchPlan
 from focalcli.training.summary import write_summary
 from focalcli.training.world import this_world
 
@@ -41,9 +40,9 @@ def plan_training(config: TrainConfig, data: Path, say: Callable[[str], None]) -
     plan = prepare(config, data)
     world = this_world(config.device)
     training = begin(plan, world)
-    for note in plan.notes:
+    for note in training.notes():
         say(note)
-    steps = BatchPlan(plan.train, config.batch, config.seed, world, config.accumulate).steps
+    steps = plan.batches(world).steps
     return {
         "data": str(data),
         "train": {"photos": len(plan.train.images), "objects": len(plan.train.boxes)},
@@ -82,7 +81,7 @@ def run_training(
         return Outcome(finished, folder, None, speaks=False)
     with locked(folder):
         check_room(folder.path, training.model)
-        for note in (*plan.notes, f"weights from {training.start.origin}", f"writing to {folder.path}"):
+        for note in (*training.notes(), f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
         folder.update_facts(

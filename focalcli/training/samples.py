@@ -1,9 +1,9 @@
-"""From a data set to batches: read, change, fit, stack. What a sample is depends on (seed, epoch, position) only."""
+"""From a data set to batches: read, change, fit, stack. What a sample is depends on the seed and its key only."""
 
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,20 +21,35 @@ from focalcli.training.world import World
 
 _NOT_OBJECTS = int(Flag.CROWD | Flag.IGNORE)
 
-Key = tuple[int, int]  # epoch, position in Dataset.images
+
+class Key(NamedTuple):
+    """Names a sample: which drawing of changes (the epoch, unless views are fixed), position in `Dataset.images`."""
+
+    draw: int
+    position: int
 
 
 class Batch(NamedTuple):
-    """Photos (N, 3, H, W) uint8, channels_last, their objects, and their positions (N,) in the data set."""
+    """Photos (N, 3, H, W) uint8, channels_last, their objects, and their positions (N,) in the data set.
+
+    Where the backbone is frozen, its features C3 to C5 stand for the photos, and `images` is empty.
+    """
 
     images: Tensor
     objects: Objects
     positions: Tensor
+    features: list[Tensor] | None = None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Give (H, W) of the network input; C3 has an eighth of it."""
+        height, width = self.images.shape[-2:] if self.features is None else self.features[0].shape[-2:]
+        return (height, width) if self.features is None else (height * 8, width * 8)
 
 
 @dataclass(frozen=True)
 class Samples(TorchDataset[Sample]):
-    """The photos of a data set as fitted, changed samples, by (epoch, position)."""
+    """The photos of a data set as fitted, changed samples, by key."""
 
     dataset: Dataset
     fit: Fit
@@ -43,13 +58,19 @@ class Samples(TorchDataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         """Read, change and fit one photo. Raises what `read_image` raises."""
-        epoch, position = key
+        draw, position = key
         image = self.dataset.images[position]
         assert image.path is not None, f"{image.key}: no photo"
         sample = Sample(read_image(image.path), *self._objects(position))
-        changed = self.augmentation(sample, sample_seed(self.seed, epoch, position))
+        changed = self.augmentation(sample, sample_seed(self.seed, draw, position))
         size = (changed.image.shape[0], changed.image.shape[1])
         return Sample(self.fit.apply(changed.image), self.fit.forward_boxes(changed.boxes, size), changed.classes)
+
+    def load(self, keys: Sequence[Key]) -> Batch:
+        """Make a batch: pad photos to one size and objects to one count."""
+        samples = [self[key] for key in keys]
+        images = torch.from_numpy(self.fit.pad([sample.image for sample in samples]))
+        return Batch(images, objects_of(samples), positions_of(keys))
 
     def _objects(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Give boxes and classes of a photo; crowds and ignored regions are no objects to learn."""
@@ -64,29 +85,39 @@ def sample_seed(seed: int, epoch: int, position: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, position)).generate_state(1)[0])
 
 
-class _Delivery(TorchDataset[tuple[int, Sample | FocalError]]):
-    """Samples with their positions. An unreadable photo's error is delivered too: a worker would mangle it."""
+def objects_of(samples: Sequence[Any]) -> Objects:
+    """Pad the objects of samples, `boxes` and `classes`, to one count."""
+    boxes = [torch.from_numpy(sample.boxes).float() for sample in samples]
+    return pad_objects(boxes, [torch.from_numpy(sample.classes) for sample in samples])
 
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
 
-    def __getitem__(self, key: Key) -> tuple[int, Sample | FocalError]:
+def positions_of(keys: Sequence[Key]) -> Tensor:
+    """Give the positions (N,) in the data set."""
+    return torch.tensor([key.position for key in keys], dtype=torch.long)
+
+
+class Source(Protocol):
+    """Makes batches of keys."""
+
+    def load(self, keys: Sequence[Key], /) -> Any:
+        """Make a batch."""
+
+
+class _Delivery(TorchDataset[Any]):
+    """Batches of a source. An unreadable photo's error is delivered too: a worker would mangle it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitems__(self, keys: Sequence[Key]) -> Any:
         try:
-            return key[1], self.samples[key]
+            return self.source.load(keys)
         except FocalError as error:
-            return key[1], error
+            return error
 
-    def collate(self, delivered: Sequence[tuple[int, Sample | FocalError]]) -> Batch | FocalError:
-        """Pad photos to one size and objects to one count."""
-        good = []
-        for position, sample in delivered:
-            if isinstance(sample, FocalError):
-                return sample
-            good.append((position, sample))
-        images = torch.from_numpy(self.samples.fit.pad([sample.image for _, sample in good]))
-        boxes = [torch.from_numpy(sample.boxes).float() for _, sample in good]
-        classes = [torch.from_numpy(sample.classes) for _, sample in good]
-        return Batch(images, pad_objects(boxes, classes), torch.tensor([position for position, _ in good]))
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 @dataclass(frozen=True)
@@ -98,6 +129,7 @@ class BatchPlan:
     seed: int
     world: World
     group: int = 1  # batches that make one step: every step has all of them, on every rank
+    views: int = 0  # fixed drawings of a photo that epochs take in turns; 0 draws anew each epoch
 
     @property
     def steps(self) -> int:
@@ -110,11 +142,12 @@ class BatchPlan:
         generator = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
         order = self._grouped_by_shape(generator.permutation(len(self.dataset.images)))
         ranks = self.world.size * self.group
+        draw = epoch % self.views if self.views else epoch
         steps = []
         for part in np.array_split(order, self.steps):
             batches = np.array_split(part, ranks)
             mine = batches[self.world.rank * self.group : (self.world.rank + 1) * self.group]
-            steps.append([[(epoch, int(position)) for position in batch] for batch in mine])
+            steps.append([[Key(draw, int(position)) for position in batch] for batch in mine])
         generator.shuffle(steps)
         return steps
 
@@ -132,17 +165,16 @@ def _leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def batches(samples: Samples, keys: Sequence[list[Key]], *, workers: int, pin: bool) -> Iterator[Batch]:
-    """Give the batches of these keys in order, prepared ahead by worker processes.
+def batches(source: Source, keys: Sequence[list[Key]], *, workers: int, pin: bool) -> Iterator[Any]:
+    """Give what the source makes of each list of keys, in order, prepared ahead by worker processes.
 
     Raises:
         DataError, InputNotFound: a photo cannot be read; the first in order is named.
     """
-    delivery = _Delivery(samples)
     loader = DataLoader(
-        delivery,
+        _Delivery(source),
         batch_sampler=keys,
-        collate_fn=delivery.collate,
+        collate_fn=_as_it_is,
         num_workers=workers,
         pin_memory=pin,
         prefetch_factor=4 if workers else None,

@@ -66,7 +66,7 @@ class Stepper:
     def run(self, batches: Sequence[Batch]) -> StepLosses:
         """Take one step on the batches of this rank and give its losses; weights change in place."""
         device = self.world.device
-        batches = [batch for batch in batches if len(batch.images)]
+        batches = [batch for batch in batches if len(batch.positions)]
         objects = [Objects(*(part.to(device, non_blocking=True) for part in batch.objects)) for batch in batches]
         targets = [self._targets(batch, found) for batch, found in zip(batches, objects, strict=True)]
         counts = torch.tensor([sum(len(t.positives) for t in targets), 0], device=device)
@@ -91,13 +91,12 @@ class Stepper:
         return build_targets(objects, self._anchors(batch), self.model.config.loss)
 
     def _anchors(self, batch: Batch) -> Tensor:
-        height, width = batch.images.shape[-2:]
-        return torch.cat(self.model.anchors((height, width), self.world.device))
+        return torch.cat(self.model.anchors(batch.input_size, self.world.device))
 
     def _losses(self, batch: Batch, target: Targets) -> Tensor:
-        images = batch.images.to(self.world.device, non_blocking=True)
+        seen = [part.to(self.world.device, non_blocking=True) for part in batch.features or [batch.images]]
         with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
-            outputs = self._network(images)
+            outputs = self._network(seen if batch.features else seen[0])
         return losses(outputs, target, self.model.config.loss, self._anchors(batch))
 
     def _joined(self, *, last: bool) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from focalcli.dataset.read import read_dataset
 from focalcli.errors import DataError
 from focalcli.images.fit import Fit
 from focalcli.training.augment import Augmentation
-from focalcli.training.samples import Batch, BatchPlan, Samples, batches
+from focalcli.training.samples import Batch, BatchPlan, Key, Samples, batches
 from focalcli.training.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -60,18 +60,18 @@ def test_more_ranks_than_photos_leaves_batches_empty(squares: Path) -> None:
 @pytest.mark.parametrize("strength", ["none", "light", "strong"])
 def test_a_sample_depends_on_seed_epoch_and_position_only(squares: Path, strength: str) -> None:
     one, other = samples(squares, strength), samples(squares, strength)
-    other[0, 1]  # having drawn before must not matter
-    for key in ((0, 0), (0, 1), (5, 0)):
+    other[Key(0, 1)]  # having drawn before must not matter
+    for key in (Key(0, 0), Key(0, 1), Key(5, 0)):
         assert (one[key].image == other[key].image).all() and (one[key].boxes == other[key].boxes).all()
     if strength != "none":
-        assert any(one[0, i].image.tobytes() != one[1, i].image.tobytes() for i in range(4))
+        assert any(one[Key(0, i)].image.tobytes() != one[Key(1, i)].image.tobytes() for i in range(4))
 
 
 def test_boxes_stay_inside_and_keep_their_classes(squares: Path) -> None:
     drawn = samples(squares, "strong")
     for epoch in range(4):
         for position in range(8):
-            sample = drawn[epoch, position]
+            sample = drawn[Key(epoch, position)]
             height, width = sample.image.shape[:2]
             assert sample.boxes.shape == (len(sample.classes), 4)
             assert (sample.boxes[:, :2] >= 0).all() and (sample.boxes[:, 2:] > sample.boxes[:, :2]).all()
@@ -100,4 +100,4 @@ def test_a_broken_photo_is_named(tmp_path: Path, workers: int) -> None:
     assert broken is not None
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError, match=broken.name):
-        list(batches(drawn, [[(0, 1)], [(0, 2)]], workers=workers, pin=False))
+        list(batches(drawn, [[Key(0, 1)], [Key(0, 2)]], workers=workers, pin=False))

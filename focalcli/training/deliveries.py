@@ -1,0 +1,32 @@
+"""The batches of every step, prepared ahead, from the step at which a training starts or goes on."""
+
+import os
+from collections.abc import Iterator
+
+from focalcli.images.fit import Fit
+from focalcli.training.augment import Augmentation
+from focalcli.training.frozen import FrozenBackbone, FrozenSamples
+from focalcli.training.prepare import Plan
+from focalcli.training.samples import Batch, BatchPlan, Samples, batches
+
+
+def deliveries(
+    plan: Plan, batch_plan: BatchPlan, backbone: FrozenBackbone | None, *, pin: bool, from_step: int
+) -> Iterator[list[Batch]]:
+    """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs."""
+    config, fit = plan.config, Fit.of(plan.model)
+    samples = Samples(plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed)
+    source = FrozenSamples(samples, backbone.store) if backbone else samples
+    keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]
+    flat = [batch for step in keys for batch in step]
+    stream = batches(source, flat, workers=default_workers() if config.workers is None else config.workers, pin=pin)
+    if backbone:
+        stream = backbone.batches(stream)
+    while True:
+        yield [next(stream) for _ in range(config.accumulate)]
+
+
+def default_workers() -> int:
+    """Give the number of loader processes: a core each up to 8, and 1 where there are two cores or fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if cores <= 2 else min(cores, 8)
