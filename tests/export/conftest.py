@@ -53,11 +53,19 @@ def small_config(**changes: object) -> ModelConfig:
 
 
 @pytest.fixture(scope="session")
-def traced() -> Traced:
+def traced_for_all() -> Traced:
     torch.manual_seed(0)
     config = small_config(data_fingerprint="0123abcd", licence="CC0-1.0")
     model = talkative(build_retinanet(config).eval())
     return Traced(model, trace_network(model, size=None, opset=18), config)
+
+
+@pytest.fixture
+def traced(traced_for_all: Traced) -> Traced:
+    """Give the traced model with its own Fit, whatever size the test before asked it for."""
+    traced_for_all.model.config = traced_for_all.config
+    traced_for_all.model._anchors.clear()
+    return traced_for_all
 
 
 @pytest.fixture
