@@ -6,6 +6,7 @@ later object. Only pairs above the lowest threshold are looked at, and the first
 areas are made in one step, then the second ones, and so on.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from focalcli.evaluation.columns import Bools, Floats, Ints, Predictions, Truth
 from focalcli.evaluation.settings import Settings
 
 FALSE, TRUE, IGNORED = 0, 1, 2
-PAIRS_AT_ONCE = 1 << 20
+PAIRS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def match(truth: Truth, predictions: Predictions, settings: Settings) -> Matches
         rank=rank,
         outside=np.array([_outside(area, limit) for limit in limits]),
         counted=counted,
-        claims=_choose(pairs, thresholds, counted, truth.region, len(row)),
+        claims=_choose(pairs, thresholds, counted, truth.region),
     )
 
 
@@ -199,38 +200,40 @@ def overlaps(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> tuple[I
     return np.concatenate(detections), np.concatenate(found_objects), np.concatenate(ious)
 
 
-def _choose(
-    pairs: _Pairs, thresholds: Floats, counted: Bools, region: Bools, num_detections: int
-) -> tuple[Claims, ...]:
-    """Let every detection take its object, at each area and threshold at once."""
-    areas, nobody = len(counted), len(pairs.iou)
+def _choose(pairs: _Pairs, thresholds: Floats, counted: Bools, region: Bools) -> tuple[Claims, ...]:
+    """Let every detection take its object, in each area; areas do not touch each other, so two are done at a time."""
+    reaches = pairs.iou[:, None] >= thresholds
+    with ThreadPoolExecutor(2) as pool:
+        return tuple(pool.map(lambda row: _choose_in(pairs, reaches, row, region), counted))
+
+
+def _choose_in(pairs: _Pairs, reaches: Bools, counted: Bools, region: Bools) -> Claims:
+    """Let every detection take its object in one area, at each threshold; `reaches` is (p, T), `counted` (m,)."""
+    levels, nobody = reaches.shape[1], len(pairs.iou)
     liking, liked = _preferences(pairs, counted)
-    reaches = (pairs.iou[:, None] >= thresholds)[:, None, :]
-    free = np.ones((len(region), areas, len(thresholds)), np.bool_)
-    parts = [np.zeros((4, 0), np.int64)]
+    free = np.ones((len(region), levels), np.bool_)
+    parts = [np.zeros((3, 0), np.int64)]
     for begin, end in pairwise(pairs.rounds.tolist()):
         candidate, detection = pairs.object[begin:end], pairs.detection[begin:end]
         starts = np.flatnonzero(np.diff(detection, prepend=-1))
         possible = reaches[begin:end] & free[candidate]
-        best = np.minimum.reduceat(np.where(possible, liking[begin:end, :, None], nobody), starts, axis=0)
-        chooser, area, level = np.nonzero(best < nobody)
-        chosen = pairs.object[liked[area, best[chooser, area, level]]]
-        free[chosen, area, level] = region[chosen]
-        parts.append(np.stack([area, level, detection[starts[chooser]], chosen]))
-    area, level, detection, chosen = np.concatenate(parts, axis=1)
-    order = np.argsort((area * len(thresholds) + level) * num_detections + detection)
-    bounds = np.searchsorted(area[order], np.arange(areas + 1))
-    return tuple(Claims(level[o], detection[o], chosen[o]) for o in (order[a:b] for a, b in pairwise(bounds)))
+        best = np.minimum.reduceat(np.where(possible, liking[begin:end, None], nobody), starts, axis=0)
+        chooser, level = np.nonzero(best < nobody)
+        chosen = pairs.object[liked[best[chooser, level]]]
+        free[chosen, level] = region[chosen]
+        parts.append(np.stack([level, detection[starts[chooser]], chosen]))
+    level, detection, chosen = np.concatenate(parts, axis=1)
+    order = np.argsort(level * (int(pairs.detection.max(initial=0)) + 1) + detection)
+    return Claims(level[order], detection[order], chosen[order])
 
 
 def _preferences(pairs: _Pairs, counted: Bools) -> tuple[npt.NDArray[np.int32], Ints]:
-    """Rank the pairs of each detection as each area likes them: objects that count first, then as `_Pairs` has them.
+    """Rank the pairs of each detection as the area likes them: objects that count first, then as `_Pairs` has them.
 
-    Give the ranks (p, A), lower is liked better, and their inverse (A, p).
+    Give the ranks (p,), lower is liked better, and their inverse.
     """
     new = np.cumsum(np.diff(pairs.detection, prepend=-1) != 0)
-    liked = np.stack([np.argsort(2 * new + ~row[pairs.object], kind="stable") for row in counted])
-    liking = np.empty((len(new), len(counted)), np.int32)
-    for area, order in enumerate(liked):
-        liking[order, area] = np.arange(len(new), dtype=np.int32)
+    liked = np.argsort(2 * new + ~counted[pairs.object], kind="stable")
+    liking = np.empty(len(new), np.int32)
+    liking[liked] = np.arange(len(new), dtype=np.int32)
     return liking, liked

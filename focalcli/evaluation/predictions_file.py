@@ -3,7 +3,8 @@
 Everything is checked here: unknown images and classes, scores that are no numbers, boxes of negative size.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from operator import attrgetter
 from pathlib import Path
@@ -15,13 +16,18 @@ import numpy as np
 from focalcli.dataset.decode import collector_off
 from focalcli.dataset.types import Dataset
 from focalcli.errors import DataError, InputNotFound
-from focalcli.evaluation.columns import Ints, Predictions, xyxy_to_xywh
+from focalcli.evaluation.columns import Ints, Predictions, join, no_predictions, xyxy_to_xywh
 from focalcli.evaluation.images import ImageFinder
 from focalcli.evaluation.names import class_map, unmatched
 from focalcli.files import replacing
 from focalcli.inference.records import SCHEMA, SavedDetection, decode_record
 
 COCO_RECORD, LINE = "detection {}", "line {}"
+
+BLOCK = 1 << 20
+"""Bytes of COCO results that are decoded at once."""
+
+_COMMA = re.compile(rb"[ \t\r\n]*,")
 
 
 class Loaded(NamedTuple):
@@ -70,19 +76,42 @@ def write_predictions(path: Path, dataset: Dataset, predictions: Predictions) ->
 
 
 def _from_results(path: Path, content: bytes, dataset: Dataset) -> Predictions:
+    images = ImageFinder(dataset).by_id()
+    classes = {category.source_id: index for index, category in enumerate(dataset.categories)}
+    parts, first = [no_predictions()], 0
     with collector_off():
+        for rows in _blocks(path, content):
+            image = _positions(rows, "image_id", images, path, first)
+            category = _positions(rows, "category_id", classes, path, first)
+            boxes = np.fromiter(chain.from_iterable(map(attrgetter("bbox"), rows)), np.float64, 4 * len(rows))
+            score = np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows))
+            parts.append(Predictions(boxes.reshape(-1, 4), image, category, score))
+            first += len(rows)
+    found = join(parts)
+    return _checked(found, path, COCO_RECORD, np.arange(1, len(found) + 1))
+
+
+def _blocks(path: Path, content: bytes) -> Iterator[list[_Result]]:
+    """Decode an array a few thousand objects at a time, so that their memory is used again: half the time and a tenth
+    of the memory of one decoding.
+
+    A cut is sound where what lies before it is an array of its own: then the comma stands between two of the objects,
+    not within one or within a text. Where it is not, the rest is decoded as a whole.
+    """
+    decode = msgspec.json.Decoder(list[_Result]).decode
+    view, begin = memoryview(content), content.index(b"[") + 1
+    while (end := content.find(b"}", begin + BLOCK)) >= 0 and (comma := _COMMA.match(content, end + 1)):
         try:
-            rows = msgspec.json.decode(content, type=list[_Result])
-        except msgspec.DecodeError as error:
-            _explain(path, content, error)
-        image = _positions(rows, "image_id", ImageFinder(dataset).by_id(), path)
-        ids = {category.source_id: index for index, category in enumerate(dataset.categories)}
-        category = _positions(rows, "category_id", ids, path)
-        boxes = np.fromiter(chain.from_iterable(map(attrgetter("bbox"), rows)), np.float64, 4 * len(rows))
-        score = np.fromiter(map(attrgetter("score"), rows), np.float64, len(rows))
-    return _checked(
-        Predictions(boxes.reshape(-1, 4), image, category, score), path, COCO_RECORD, np.arange(1, len(rows) + 1)
-    )
+            rows = decode(b"".join((b"[", view[begin : end + 1], b"]")))
+        except msgspec.DecodeError:
+            break
+        yield rows
+        begin = comma.end()
+    try:
+        rows = decode(b"".join((b"[", view[begin:])))
+        yield rows or decode(content)  # nothing after a comma is not JSON
+    except msgspec.DecodeError:
+        _explain(path, content)
 
 
 def _from_lines(path: Path, content: bytes, dataset: Dataset) -> Loaded:
@@ -121,8 +150,8 @@ def _classed(rows: Sequence[SavedDetection], images: Ints, numbers: Ints, path: 
     return Loaded(found.take(category >= 0), unmatched(names, category, dataset.categories))
 
 
-def _positions(rows: Sequence[_Result], key: str, known: Mapping[Any, int], path: Path) -> Ints:
-    """Give the position of the id that each result has under `key`.
+def _positions(rows: Sequence[_Result], key: str, known: Mapping[Any, int], path: Path, before: int) -> Ints:
+    """Give the position of the id that each result has under `key`; `before` results came in earlier blocks.
 
     Raises:
         DataError: an id is unknown; the first one is named with its record, and how many there are.
@@ -133,7 +162,9 @@ def _positions(rows: Sequence[_Result], key: str, known: Mapping[Any, int], path
         first = int(unknown[0])
         more = f" (and {len(unknown) - 1} more such detections)" if len(unknown) > 1 else ""
         fact = f"{key} {getattr(rows[first], key)!r} is not in the data set{more}"
-        raise DataError(f"{path}: {COCO_RECORD.format(first + 1)}", fact, "evaluate on the data set and split it is of")
+        raise DataError(
+            f"{path}: {COCO_RECORD.format(before + first + 1)}", fact, "evaluate on the data set and split it is of"
+        )
     return positions
 
 
@@ -154,11 +185,16 @@ def _checked(predictions: Predictions, path: Path, record: str, numbers: Ints) -
     return predictions
 
 
-def _explain(path: Path, content: bytes, error: msgspec.DecodeError) -> NoReturn:
+def _explain(path: Path, content: bytes) -> NoReturn:
     """Say what is wrong with COCO results that could not be read. Raises DataError."""
     if b"NaN" in content or b"Infinity" in content:
         raise DataError(path, "holds NaN or Infinity, which are no scores or coordinates", "repair what wrote it")
-    raise DataError(path, f"not COCO results ({error})", "each needs image_id, category_id, bbox and score") from error
+    remedy = "each needs image_id, category_id, bbox and score"
+    try:
+        msgspec.json.decode(content, type=list[_Result])  # as a whole: its places count from the first
+    except msgspec.DecodeError as error:
+        raise DataError(path, f"not COCO results ({error})", remedy) from error
+    raise DataError(path, "not COCO results", remedy)
 
 
 def _results(dataset: Dataset, predictions: Predictions) -> Iterable[bytes]:

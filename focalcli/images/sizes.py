@@ -4,8 +4,6 @@ import struct
 import warnings
 from pathlib import Path
 
-import imagesize
-
 from focalcli.errors import DataError, InputNotFound, IoError
 from focalcli.files import NotRegular, open_regular
 
@@ -53,6 +51,8 @@ def upright_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]
         InputNotFound: there is no such file.
         DataError: not a photo, not a regular file, or more than `max_pixels`.
     """
+    import imagesize  # brings urllib and http along, which a program that decodes photos does not need
+
     try:
         with open_regular(path) as file:
             known = file.read(16).startswith(_MAGIC)

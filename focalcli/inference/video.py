@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import PurePath
 
+import numpy as np
+
 from focalcli.errors import DataError, Unavailable
 from focalcli.images.decode import Pixels
 from focalcli.inference.sources import Source
@@ -24,7 +26,8 @@ def frames(path: str, place: PurePath, *, every: int = 1) -> Iterator[Source]:
         with av.open(path) as container:
             for number, frame in enumerate(container.decode(video=0)):
                 if number % every == 0:
-                    yield _frame(path, place, number, frame.to_ndarray(format="rgb24"))
+                    pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                    yield _frame(path, place, number, pixels)
     except (av.FFmpegError, IndexError, OSError) as error:
         yield _broken(path, place, DataError(path, f"cannot be decoded ({error})", "replace or remove it"))
 

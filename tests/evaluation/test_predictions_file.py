@@ -116,3 +116,25 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
         read_predictions(tmp_path / "found", DATA)
     with pytest.raises(InputNotFound):
         read_predictions(tmp_path / "absent", DATA)
+
+
+@pytest.mark.parametrize("block", [1, 100, 1000, 1 << 20])
+def test_results_read_in_blocks_are_those_of_the_file_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """Wherever the cuts fall: behind an object within one, or within a text that looks like the end of one."""
+    monkeypatch.setattr("focalcli.evaluation.predictions_file.BLOCK", block)
+    rows = [{"score": i / 50, "extra": {"a": {}, "b": [{}, {}]}, "note": '"},{"image_id":9, ['} for i in range(50)]
+    path = results(tmp_path / "found", *rows)
+    found = read_predictions(path, DATA).predictions
+    assert found.score.tolist() == [i / 50 for i in range(50)]
+    assert found.image.tolist() == [2] * 50 and found.xywh.tolist() == [[1, 2, 3, 4.5]] * 50
+    for wrong, place in ({"image_id": 99}, "detection 41: image_id 99"), ({"score": None}, "at `$[40].score`"):
+        with pytest.raises(DataError) as caught:
+            read_predictions(results(tmp_path / "bad", *rows[:40], wrong, *rows[41:]), DATA)
+        assert place in str(caught.value)
+    text = path.read_text()
+    for end in (", ]", "", "] []", "}]"):
+        (tmp_path / "bad").write_text(text[:-1] + end)
+        with pytest.raises(DataError, match="not COCO results"):
+            read_predictions(tmp_path / "bad", DATA)
