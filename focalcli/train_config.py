@@ -99,6 +99,14 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     gamma: Annotated[float, _about("Loss", "Focusing exponent of focal loss; 0 is cross-entropy.", ge=0)] = 2.0
     beta: Annotated[float, _about("Loss", "Shift of focal-star.")] = 1.0
     label_smoothing: Annotated[float, _about("Loss", "Share of a label given away.", ge=0, lt=1)] = 0.0
+    ohem_examples: Annotated[int, _about("Loss", "Hardest anchors of a photo that ohem learns from.", ge=1)] = 128
+    ohem_nms: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        _about("Loss", "Overlap from which ohem drops an anchor beside a harder one; `none` drops nothing."),
+    ] = 0.5
+    ohem_balanced: Annotated[
+        bool, _about("Loss", "Let ohem take three anchors of background to one with an object.")
+    ] = False
     box_loss: Annotated[
         Literal["l1", "smooth-l1", "giou", "diou", "ciou"] | None,
         _about("Loss", "Box loss; the preset's own if not set."),

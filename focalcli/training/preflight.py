@@ -28,9 +28,9 @@ def doubts(model: ModelConfig, train: Dataset, *, force: bool) -> list[str]:
     """
     found = []
     loss = model.loss
-    warning = coupling_warning(loss.alpha, loss.gamma) if loss.kind == "focal" else None
-    if warning is not None:
-        found.append(warning)
+    gamma = {"focal": loss.gamma, "balanced-ce": 0.0}.get(loss.kind)
+    if gamma is not None and (warning := coupling_warning(loss.alpha, gamma)):
+        found.append(f"warning: {warning}")
     reached = _reached(train, model, model.anchors)
     share = float(reached.mean()) if len(reached) else 1.0
     if share >= WARN_BELOW:

@@ -11,6 +11,7 @@ from focalcli.config import AnchorConfig, ClassInfo, FitConfig, LossConfig, Mode
 from focalcli.dataset.fingerprint import fingerprint
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
+from focalcli.detection.losses import check_loss
 from focalcli.errors import ConfigError, DataError, InputNotFound
 from focalcli.losses import alpha_for
 from focalcli.train_config import TrainConfig
@@ -118,30 +119,41 @@ def _anchors(config: TrainConfig, base: AnchorConfig) -> AnchorConfig:
 
 
 def _loss(config: TrainConfig, base: LossConfig) -> LossConfig:
-    return msgspec.structs.replace(
+    """Change the loss.
+
+    Raises:
+        ConfigError: constants that contradict each other.
+    """
+    loss = msgspec.structs.replace(
         base,
         kind=config.loss,
         alpha=_alpha(config),
         gamma=config.gamma,
         beta=config.beta,
         label_smoothing=config.label_smoothing,
+        ohem_examples=config.ohem_examples,
+        ohem_nms=config.ohem_nms,
+        ohem_balanced=config.ohem_balanced,
         box=config.box_loss or base.box,
         box_weight=base.box_weight if config.box_weight is None else config.box_weight,
     )
+    check_loss(loss)
+    return loss
 
 
 def _alpha(config: TrainConfig) -> float | None:
-    """Read `--alpha`: auto follows gamma as in the paper's Table 1b."""
+    """Read `--alpha`: auto follows gamma as in the paper's Table 1b; balanced cross-entropy is its row of gamma 0."""
     if config.alpha == "auto":
-        return alpha_for(config.gamma)
+        return alpha_for(0.0 if config.loss == "balanced-ce" else config.gamma)
     if config.alpha == "none":
         return None
     try:
-        return float(config.alpha)
-    except ValueError as error:
-        raise ConfigError(
-            "--alpha", f"{config.alpha!r} is no number", "give one from 0 to 1, `auto` or `none`"
-        ) from error
+        alpha = float(config.alpha)
+    except ValueError:
+        alpha = float("nan")
+    if not 0 <= alpha <= 1:
+        raise ConfigError("--alpha", f"{config.alpha!r} is no number from 0 to 1", "give one, `auto` or `none`")
+    return alpha
 
 
 def _describe(role: str, dataset: Dataset, split: str | None) -> str:

@@ -32,12 +32,6 @@ def test_anchors_that_do_not_fit_are_refused_with_a_remedy_that_works(squares: P
     assert told(squares, 64, force=True).startswith("warning: anchors reach 0%")
 
 
-def test_a_pair_of_alpha_and_gamma_off_the_papers_line_is_mentioned(squares: Path) -> None:
-    train = read_dataset(squares, split="train")
-    config = msgspec.structs.replace(FAST, anchor_size=14.0, gamma=0.0, alpha="0.1")
-    assert "alpha" in doubts(resolve_model(config, train), train, force=False)[0]
-
-
 def test_a_full_disk_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
