@@ -1,4 +1,4 @@
-"""Depthwise convolution whose backward pass is fast on a CPU in bfloat16.
+"""Gradients of a depthwise convolution that are fast on a CPU in bfloat16.
 
 oneDNN's bfloat16 kernels leave two gradients of depthwise convolutions slow, and two thirds of a training step of
 EfficientNet-Lite0 went there. Both have an equal that is fast (measured on two cores, 8 x 672 x 20 x 28 and
@@ -7,7 +7,7 @@ which the diagonal is kept (42 -> 12), and the input's gradient at stride 2 as a
 with zeros between its cells (27 -> 6).
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,39 +16,20 @@ from torch.nn import functional as F
 _GROUP = 16  # channels a group: one AVX-512 register of float32
 
 
-def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    """Convolve (N, C, H, W) with a (k, k) kernel a channel, weight (C, 1, k, k) and bias (C,), as `conv2d` does."""
-    if _slow_backward(x, weight):
-        result: Tensor = _Depthwise.apply(x, weight, bias, stride, padding)
-        return result
-    return F.conv2d(x, weight, bias, stride, padding, 1, len(weight))
+def has_fast_gradients(weight: Tensor, groups: int) -> bool:
+    """Say whether `depthwise_gradients` serves a convolution with this weight (C, 1, k, k): a kernel a channel."""
+    return groups == len(weight) and weight.shape[1] == 1 and groups % _GROUP == 0
 
 
-def _slow_backward(x: Tensor, weight: Tensor) -> bool:
-    """Say whether this call will need one of the gradients that oneDNN is slow at."""
-    trains = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return trains and x.device.type == "cpu" and x.dtype == torch.bfloat16 and len(weight) % _GROUP == 0
-
-
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return F.conv2d(x, weight, bias, stride, padding, 1, len(weight))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        gradient = gradients[0].contiguous(memory_format=torch.channels_last)
-        wants_x, wants_weight, wants_bias = ctx.needs_input_grad[:3]
-        return (
-            _input_gradient(gradient, x, weight, ctx.stride, ctx.padding) if wants_x else None,
-            _weight_gradient(gradient, x, weight, ctx.stride, ctx.padding) if wants_weight else None,
-            gradient.sum((0, 2, 3), dtype=torch.float32).to(weight.dtype) if wants_bias else None,
-            None,
-            None,
-        )
+def depthwise_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, *, padding: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Give the gradients of input, weight and bias that are `wanted`, from that of the output, channels_last."""
+    return (
+        _input_gradient(gradient, x, weight, stride, padding) if wanted[0] else None,
+        _weight_gradient(gradient, x, weight, stride, padding) if wanted[1] else None,
+        gradient.sum((0, 2, 3), dtype=torch.float32).to(weight.dtype) if wanted[2] else None,
+    )
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:

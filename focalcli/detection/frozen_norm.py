@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focalcli.detection.depthwise import depthwise_conv2d
+from focalcli.detection.fused_conv import Geometry, fused_conv2d, fuses
 
 
 class FoldedNorm(nn.Module):
-    """Stands where a batch norm stood: keeps its arrays under their names, applies only the activation it carried."""
+    """Stands where a batch norm stood, with its arrays under their names; the convolution before it does its work."""
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
         super().__init__()
@@ -30,9 +30,8 @@ class FoldedNorm(nn.Module):
         return scale, self.get_buffer("bias") - self.get_buffer("running_mean") * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the activation; the affine part happened in the convolution."""
-        activated: Tensor = self.activation(x)
-        return activated
+        """Give `x`: affine part and activation happened in the convolution."""
+        return x
 
 
 class FoldedConv2d(nn.Conv2d):
@@ -56,15 +55,20 @@ class FoldedConv2d(nn.Conv2d):
         self._norm = (norm,)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve with the scaled weights and the shift as bias."""
-        scale, shift = self._norm[0].affine()
+        """Convolve with the scaled weights and the shift as bias, then apply the activation that the norm carried."""
+        norm = self._norm[0]
+        scale, shift = norm.affine()
         weight = self.weight * scale[:, None, None, None]
         if self.same_padding:
             x = _pad_same(x, self.kernel_size, self.stride)
-        if self.groups == self.in_channels > 1:
-            x, weight, shift = autocast(x, weight, shift)
-            return depthwise_conv2d(x, weight, shift, self.stride[0], int(self.padding[0]))
-        return F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)
+        x, weight, shift = autocast(x, weight, shift)
+        if fuses(x, norm.activation):
+            geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
+            return fused_conv2d(x, weight, shift, geometry, norm.activation)
+        activated: Tensor = norm.activation(
+            F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)
+        )
+        return activated
 
 
 def autocast(*tensors: Tensor) -> list[Tensor]:

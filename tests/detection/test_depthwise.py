@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from focalcli.detection.depthwise import _Depthwise, depthwise_conv2d
+from focalcli.detection.depthwise import depthwise_gradients, has_fast_gradients
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
@@ -14,21 +14,22 @@ def test_gradients_equal_conv2ds(kernel: int, stride: int, size: tuple[int, int]
     generator = torch.Generator().manual_seed(kernel * 10 + stride)
     x = torch.randn(2, 32, *size, generator=generator).contiguous(memory_format=torch.channels_last)
     weight, bias = torch.randn(32, 1, kernel, kernel, generator=generator), torch.randn(32, generator=generator)
-    expected = [t.clone().requires_grad_() for t in (x, weight, bias)]
-    actual = [t.clone().requires_grad_() for t in (x, weight, bias)]
-    one = F.conv2d(*expected, stride, padding, 1, 32)
-    other = _Depthwise.apply(*actual, stride, padding)
-    torch.testing.assert_close(other, one)
-    seed = torch.randn(one.shape, generator=generator)
-    one.backward(seed)
-    other.backward(seed)
-    for a, b in zip(actual, expected, strict=True):
-        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-4)
+    for part in (x, weight, bias):
+        part.requires_grad_()
+    y = F.conv2d(x, weight, bias, stride, padding, 1, 32)
+    seed = torch.randn(y.shape, generator=generator).contiguous(memory_format=torch.channels_last)
+    y.backward(seed)
+    actual = depthwise_gradients(seed, x.detach(), weight.detach(), stride, padding=padding, wanted=[True] * 3)
+    for gradient, part in zip(actual, (x, weight, bias), strict=True):
+        torch.testing.assert_close(gradient, part.grad, rtol=1e-4, atol=1e-4)
 
 
-def test_bfloat16_takes_the_fast_path_and_float32_the_plain_one() -> None:
-    weight, bias = torch.randn(32, 1, 5, 5, requires_grad=True), torch.zeros(32)
-    x = torch.randn(1, 32, 8, 8)
-    assert "Convolution" in type(depthwise_conv2d(x, weight, bias, 1, 2).grad_fn).__name__
-    half = depthwise_conv2d(x.bfloat16(), weight.bfloat16(), bias.bfloat16(), 1, 2)
-    assert "_Depthwise" in type(half.grad_fn).__name__
+def test_what_is_not_wanted_is_not_computed() -> None:
+    x, weight = torch.ones(1, 16, 4, 4), torch.ones(16, 1, 3, 3)
+    assert depthwise_gradients(x, x, weight, 1, padding=1, wanted=[False] * 3) == (None, None, None)
+
+
+def test_only_a_kernel_a_channel_has_them() -> None:
+    assert has_fast_gradients(torch.ones(32, 1, 5, 5), 32)
+    assert not has_fast_gradients(torch.ones(32, 2, 5, 5), 16)
+    assert not has_fast_gradients(torch.ones(1, 1, 5, 5), 1) and not has_fast_gradients(torch.ones(24, 1, 3, 3), 24)
