@@ -1,7 +1,7 @@
 """What a reader may read: files inside the declared roots, no longer than their cap, decoded without surprises."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,18 +98,30 @@ class Source:
     def find(self, name: str, folders: Sequence[Path]) -> Path | None:
         """Give the first of `folders` / `name` that is a file; None where none is.
 
-        Each folder is listed once, so looking for a hundred thousand photos asks the disk little.
-
         Raises:
             ValueError: the name is not a safe relative path (`names.safe_relative` says which fact).
             DataError: it is a symbolic link out of the roots.
         """
-        below, _, last = safe_relative(name).rpartition("/")
-        for folder in folders:
-            place = f"{folder}/{below}" if below else str(folder)
-            if last in self._listing(place):
-                return self._found(place, last)
-        return None
+        return self.finder(folders)(safe_relative(name))
+
+    def finder(self, folders: Sequence[Path]) -> Callable[[str], Path | None]:
+        """Give what finds a file by its safe relative path in the first of the folders that has it.
+
+        Each folder is listed once, so looking for a hundred thousand photos asks the disk little. Raises as `find`.
+        """
+        listings: dict[str, list[tuple[str, dict[str, bool]]]] = {}
+
+        def find(key: str) -> Path | None:
+            below, _, last = key.rpartition("/")
+            if below not in listings:
+                places = [f"{folder}/{below}" if below else str(folder) for folder in folders]
+                listings[below] = [(place, found) for place in places if (found := self._listing(place))]
+            for place, found in listings[below]:
+                if last in found:
+                    return self._found(place, last)
+            return None
+
+        return find
 
     def find_photo(self, stem: str, folders: Sequence[Path]) -> Path | None:
         """Give the first photo named `stem` plus any suffix of photos in any case; None where there is none.

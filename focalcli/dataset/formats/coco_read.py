@@ -86,10 +86,10 @@ def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
         wanted.pop("", None)
     parsed = {name: source.json(path, _File) for name, path in wanted.items()}
     others = [path for name, path in files.items() if name not in wanted]
-    used = {a.category_id for file in parsed.values() for a in file.annotations}
     listed = [(path, parsed[name].categories) for name, path in wanted.items()]
     listed += [(path, source.json(path, _Classes).categories) for path in others]
-    positions = _add_categories(builder, listed, used, complete=not others)
+    annotated = None if others else [file.annotations for file in parsed.values()]
+    positions = _add_categories(builder, listed, annotated)
     for name, path in wanted.items():
         file = parsed.pop(name)
         images = _add_images(source, builder, path, file.images, name or None)
@@ -99,9 +99,14 @@ def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
 
 
 def _add_categories(
-    builder: DatasetBuilder, listed: list[tuple[Path, list[_Category]]], used: set[int], *, complete: bool
+    builder: DatasetBuilder,
+    listed: list[tuple[Path, list[_Category]]],
+    annotated: list[list[_Annotation]] | None,
 ) -> dict[int, int]:
-    """Add the classes of all files in the order of their ids; give id to position."""
+    """Add the classes of all files in the order of their ids; give id to position.
+
+    `annotated`: all annotations there are, None where not all are known.
+    """
     known: dict[int, tuple[_Category, Path]] = {}
     for path, categories in listed:
         for category in categories:
@@ -113,12 +118,16 @@ def _add_categories(
     positions: dict[int, int] = {}
     for number in sorted(known):
         category, path = known[number]
-        if number == 0 and number not in used and complete and _is_root(category, above):
+        if number == 0 and annotated is not None and _is_root(category, above) and not _is_used(0, annotated):
             place = f"{builder.source.name(path)}: category 0"
             builder.finding("W119", place, f"{category.name!r} is a root without objects, as Roboflow adds; left out")
             continue
         positions[number] = builder.category(category.name or str(number), number, category.supercategory or "")
     return positions
+
+
+def _is_used(number: int, annotated: list[list[_Annotation]]) -> bool:
+    return any(a.category_id == number for annotations in annotated for a in annotations)
 
 
 def _is_root(category: _Category, above: set[str | None]) -> bool:
@@ -131,7 +140,7 @@ def _add_images(
 ) -> dict[int | str, int]:
     """Add the images of one file; give id to position."""
     place = source.name(path)
-    folders = photo_folders(source, path)
+    find = source.finder(photo_folders(source, path))
     positions: dict[int | str, int] = {}
     missing: list[str] = []
     for image in images:
@@ -143,7 +152,7 @@ def _add_images(
         except ValueError as error:
             builder.finding("E005", f"{place}: image id {image.id}", f"the file name {image.file_name!r} {error}")
             continue
-        photo = source.find(key, folders) if folders else None
+        photo = find(key)
         if photo is None:
             missing.append(key)
         width, height = int(image.width or 0), int(image.height or 0)
@@ -171,18 +180,24 @@ def _add_boxes(
     images: dict[int | str, int],
     categories: dict[int, int],
 ) -> None:
-    """Add the annotations of one file as columns."""
-    place = builder.source.name(path)
-    kept, lines = _sound(builder, place, annotations, images, categories)
-    for start in range(0, len(kept), BLOCK):
-        block = kept[start : start + BLOCK]
-        numbers = chain.from_iterable([a.bbox or () for a in block])
+    """Add the annotations of one file as columns, some tens of thousands at a time."""
+    for start in range(0, len(annotations), BLOCK):
+        block = annotations[start : start + BLOCK]
+        lines: Sequence[int] = range(start + 1, start + len(block) + 1)
+        image = [images.get(a.image_id, -1) for a in block]
+        category = [categories.get(a.category_id, -1) for a in block]
+        corner = [a.bbox for a in block]
+        if -1 in image or -1 in category or None in corner:
+            kept = _kept(builder, builder.source.name(path), block, start, images, categories)
+            block, lines = [block[i] for i in kept], [start + i + 1 for i in kept]
+            image, category, corner = [image[i] for i in kept], [category[i] for i in kept], [corner[i] for i in kept]
+        numbers = np.fromiter(chain.from_iterable(filter(None, corner)), dtype=np.float64, count=4 * len(block))
         builder.boxes(
-            [images[a.image_id] for a in block],
-            [categories[a.category_id] for a in block],
-            corners(np.fromiter(numbers, dtype=np.float64, count=4 * len(block)).reshape(-1, 4)),
+            image,
+            category,
+            corners(numbers.reshape(-1, 4)),
             file=builder.file(path),
-            line=lines[start : start + BLOCK],
+            line=lines,
             flags=_flags(block),
             area=np.array([a.area for a in block], dtype=np.float64),
             source_id=[a.id if type(a.id) is int else -1 for a in block],
@@ -192,42 +207,35 @@ def _add_boxes(
         )
 
 
-def _sound(
+def _kept(
     builder: DatasetBuilder,
     place: str,
-    annotations: list[_Annotation],
+    block: list[_Annotation],
+    start: int,
     images: dict[int | str, int],
     categories: dict[int, int],
-) -> tuple[list[_Annotation], Sequence[int]]:
-    """Give the annotations with an image, a class and four numbers, and their 1-based positions; report the others."""
-    in_images = {a.image_id for a in annotations} <= images.keys()
-    in_categories = {a.category_id for a in annotations} <= categories.keys()
-    if in_images and in_categories and None not in [a.bbox for a in annotations]:
-        return annotations, range(1, len(annotations) + 1)
-    wrong = [
-        i
-        for i, a in enumerate(annotations)
-        if a.image_id not in images or a.category_id not in categories or a.bbox is None
-    ]
-    for i in wrong:
-        a = annotations[i]
-        where = f"{place}: annotation {'number ' + str(i + 1) if a.id is None else 'id ' + str(a.id)}"
+) -> list[int]:
+    """Give the positions of the annotations with an image, a class and four numbers; report the others."""
+    kept = []
+    for i, a in enumerate(block):
+        where = f"{place}: annotation {'number ' + str(start + i + 1) if a.id is None else 'id ' + str(a.id)}"
         if a.image_id not in images:
             builder.finding("E002", where, f"its image {a.image_id!r} is not in the file")
         elif a.category_id not in categories:
             builder.finding("E003", where, f"category {a.category_id} is not in the file's categories")
-        else:
+        elif a.bbox is None:
             builder.finding("E001", where, "has no bbox")
-    skip = set(wrong)
-    lines = [i + 1 for i in range(len(annotations)) if i not in skip]
-    return [annotations[i - 1] for i in lines], lines
+        else:
+            kept.append(i)
+    return kept
 
 
 def _flags(annotations: list[_Annotation]) -> Ints:
     crowd = np.array([a.iscrowd for a in annotations], dtype=np.bool_)
     ignore = np.array([a.ignore for a in annotations], dtype=np.bool_)
     flags: Ints = crowd * np.int64(Flag.CROWD) | ignore * np.int64(Flag.IGNORE)
-    for row, given in enumerate([a.attributes for a in annotations]):
+    attributes = [a.attributes for a in annotations]
+    for row, given in enumerate(attributes if any(attributes) else ()):
         if given:
             flags[row] |= sum(flag for name, flag in FLAG_NAMES.items() if given.get(name) in (True, 1, "true", "1"))
     return flags
