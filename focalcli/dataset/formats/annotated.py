@@ -5,12 +5,13 @@ For formats whose files are read one object at a time. Those that come in millio
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.names import printable, safe_relative, split_name
+from focalcli.dataset.peek import Outline, Peek
 from focalcli.dataset.source import Source
 from focalcli.dataset.types import Flag
 
@@ -31,6 +32,14 @@ _SPLIT = re.compile(
     r"(?:^|[_.\-])((?:train|training|trainval|val|valid|validation|test|testing)(?:19|20)?\d*)(?=$|[_.\-])"
 )
 _FOLDERS = ("images", "JPEGImages", "image_2")
+
+
+def json_files(source: Source, is_ours: Callable[[Outline], bool]) -> list[Path]:
+    """Give the JSON files of a format by their outlines; a file that was named itself, whatever is in it."""
+    if not source.path.is_dir():
+        return [source.path]
+    peek = Peek(source.folder)
+    return [p for p in source.files(".json") if is_ours(peek.json(p.relative_to(source.folder).as_posix()))]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.features import Feature
 from focalcli.dataset.format import Confidence, FormatInfo, Match, ReadOptions
-from focalcli.dataset.formats.annotated import Annotated, Object, add_all, split_of
+from focalcli.dataset.formats.annotated import Annotated, Object, add_all, json_files, split_of
 from focalcli.dataset.layout import file_names, rows_of, split_groups
 from focalcli.dataset.peek import Outline, Peek
 from focalcli.dataset.sink import Sink
@@ -72,11 +72,7 @@ def _is_createml(top: Outline) -> bool:
 
 def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     """Read every file of such a list."""
-    peek = Peek(source.folder)
-    paths = [source.path] if not source.path.is_dir() else source.files(".json")
-    if source.path.is_dir():
-        tops = {path: peek.json(path.relative_to(source.folder).as_posix()) for path in paths}
-        paths = [path for path, top in tops.items() if _is_createml(top) or (top.kind == "array" and not top.inner)]
+    paths = json_files(source, lambda top: _is_createml(top) or (top.kind == "array" and not top.inner))
     if not paths:
         raise DataError(source.path, "holds no list of photos with annotations", "choose another --from")
     add_all(source, builder, [photo for path in paths for photo in _read_file(source, path)])

@@ -14,7 +14,7 @@ import msgspec
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.format import Confidence, FormatInfo, Match, ReadOptions
 from focalcli.dataset.formats import shapes
-from focalcli.dataset.formats.annotated import Annotated, Object, add_all, photo_folders, split_of
+from focalcli.dataset.formats.annotated import Annotated, Object, add_all, json_files, photo_folders, split_of
 from focalcli.dataset.names import safe_relative
 from focalcli.dataset.peek import Outline, Peek
 from focalcli.dataset.source import Source
@@ -86,12 +86,7 @@ def _is_export(top: Outline) -> bool:
 
 def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     """Read every export; classes are as first seen."""
-    paths = [source.path]
-    if source.path.is_dir():
-        peek = Peek(source.folder)
-        paths = [
-            path for path in source.files(".json") if _is_export(peek.json(path.relative_to(source.folder).as_posix()))
-        ]
+    paths = json_files(source, _is_export)
     if not paths:
         raise DataError(source.path, "holds no list of tasks", "export the project as JSON, not as JSON-MIN")
     add_all(source, builder, [photo for path in paths for photo in _read_file(source, builder, path)])

@@ -10,7 +10,7 @@ import msgspec
 from focalcli.dataset.builder import DatasetBuilder
 from focalcli.dataset.format import Confidence, FormatInfo, Match, ReadOptions
 from focalcli.dataset.formats import shapes
-from focalcli.dataset.formats.annotated import Annotated, Object, add_all, flags_of, split_of
+from focalcli.dataset.formats.annotated import Annotated, Object, add_all, flags_of, json_files, split_of
 from focalcli.dataset.names import printable
 from focalcli.dataset.peek import Outline, Peek
 from focalcli.dataset.source import Source
@@ -72,12 +72,7 @@ def _is_via(top: Outline) -> bool:
 
 def read(source: Source, options: ReadOptions, builder: DatasetBuilder) -> None:
     """Read every file; the attribute with the class is the same for all."""
-    paths = [source.path]
-    if source.path.is_dir():
-        peek = Peek(source.folder)
-        paths = [
-            path for path in source.files(".json") if _is_via(peek.json(path.relative_to(source.folder).as_posix()))
-        ]
+    paths = json_files(source, _is_via)
     if not paths:
         raise DataError(source.path, "holds no map of photos with regions", "choose another --from")
     files = {path: _photos(source, path) for path in paths}

@@ -6,7 +6,6 @@ or only write are held to what that leaves. Needs hypothesis (`pip install hypot
 
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from focalcli.dataset.format import Format, ReadOptions
 from focalcli.dataset.peek import Peek
 from focalcli.dataset.sink import Sink
 from focalcli.dataset.source import Source
-from focalcli.dataset.types import Boxes, Category, Dataset, Flag, Image, no_boxes
+from focalcli.dataset.types import Dataset, Flag
 from focalcli.errors import DataError, Unavailable
 from focalcli.files import write_bytes
+from focalcli.testing.samples import NAMES, empty, photo, sample
 
 EXAMPLES = 25
 ROWS, SECONDS = 10_000, 60.0
@@ -28,7 +28,6 @@ ROWS, SECONDS = 10_000, 60.0
 
 CROWDS = Flag.CROWD | Flag.GROUP | Flag.IGNORE
 ESCAPES = ("../outside.png", "/outside.png", "a/../../outside.png", "C:\\outside.png", "a\x00.png", "con.png")
-NAMES = ("cat", "traffic light", "čaj", "猫", 'a "b", c', "<x> & 'y'", "no", "007", "-", "a;b", "x\u00a0y")
 
 
 def check_format(format: Format, *, within: float = 1e-6, examples: int = EXAMPLES) -> None:
@@ -48,7 +47,7 @@ def check_format(format: Format, *, within: float = 1e-6, examples: int = EXAMPL
     if not info.can_write:
         return
     _check_escapes(format)
-    _check_same_bytes(format, _sample(format, 3))
+    _check_same_bytes(format, sample(format, 3))
     if info.can_read:
         _check_empty(format, within)
         _check_speed(format, within)
@@ -73,8 +72,8 @@ def _check_escapes(format: Format) -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "inside"
             root.mkdir()
-            dataset = _sample(format, 1)
-            hostile = replace(dataset, images=(replace(dataset.images[0], key=key, path=_photo(Path(folder))),))
+            dataset = sample(format, 1)
+            hostile = replace(dataset, images=(replace(dataset.images[0], key=key, path=photo(Path(folder))),))
             before = sorted(Path(folder).iterdir())
             try:
                 format.write(hostile, Sink(root, root))
@@ -89,7 +88,7 @@ def _check_escapes(format: Format) -> None:
 def _check_empty(format: Format, within: float) -> None:
     """Nothing comes back as nothing; a format of one file a photo has none then, and may say so."""
     try:
-        _check_round_trip(format, _empty(format), within)
+        _check_round_trip(format, empty(format), within)
     except DataError as error:
         assert "\n" not in str(error), f"{format.INFO.name} takes several lines to refuse an empty data set"
 
@@ -102,7 +101,7 @@ def _check_same_bytes(format: Format, dataset: Dataset) -> None:
 
 def _check_speed(format: Format, within: float) -> None:
     start = time.process_time()
-    _check_round_trip(format, _sample(format, ROWS // 10, boxes=10), within)
+    _check_round_trip(format, sample(format, ROWS // 10, boxes=10), within)
     taken = time.process_time() - start
     assert taken < SECONDS, f"{format.INFO.name} takes {taken:.0f} s for {ROWS} boxes"
 
@@ -124,7 +123,7 @@ def _check_generated(format: Format, within: float, examples: int) -> None:
         boxes = data.draw(st.integers(1, 4), "boxes")
         seed = data.draw(st.integers(0, 2**16), "seed")
         names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True), "names")
-        _check_round_trip(format, _sample(format, images, boxes=boxes, seed=seed, names=names), within)
+        _check_round_trip(format, sample(format, images, boxes=boxes, seed=seed, names=names), within)
 
     holds()
 
@@ -134,8 +133,8 @@ def _check_round_trip(format: Format, dataset: Dataset, within: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "set"
         root.mkdir()
-        photo = _photo(Path(folder))
-        given = replace(dataset, images=tuple(replace(image, path=photo) for image in dataset.images))
+        path = photo(Path(folder))
+        given = replace(dataset, images=tuple(replace(image, path=path) for image in dataset.images))
         format.write(given, Sink(root, root, "link"))
         assert format.sniff(Peek(root)) is not None or not dataset.images, (
             f"{format.INFO.name} does not know its own files"
@@ -200,89 +199,3 @@ def _written(format: Format, dataset: Dataset) -> dict[str, bytes]:
         return {
             path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
         }
-
-
-def _photo(folder: Path) -> Path:
-    """Write the smallest photo that has the size of all samples."""
-    from PIL import Image as Photo
-
-    path = folder / "photo.png"
-    if not path.exists():
-        Photo.new("L", SIZE).save(path)
-    return path
-
-
-SIZE = (320, 200)
-"""Width and height of every photo in the samples."""
-
-
-def _empty(format: Format) -> Dataset:
-    """Give a data set of nothing, with classes where the format has a list of them."""
-    categories = (Category("cat", 1), Category("dog", 2)) if Feature.CLASS_LIST in format.INFO.carries else ()
-    return Dataset(categories, (), no_boxes(), Path())
-
-
-def _sample(format: Format, images: int, *, boxes: int = 2, seed: int = 0, names: Sequence[str] = NAMES[:3]) -> Dataset:
-    """Make a data set of what the format carries and nothing else, from a seed."""
-    carries = format.INFO.carries
-    random = np.random.default_rng(seed)
-    photos = tuple(_image(carries, index, random) for index in range(images))
-    counts = random.integers(0 if Feature.NEGATIVES in carries else 1, boxes + 1, images)
-    if Feature.UNLABELLED in carries:
-        photos = tuple(
-            replace(photo, labelled=bool(count) or index % 3 != 1)
-            for index, (photo, count) in enumerate(zip(photos, counts, strict=True))
-        )
-    n = int(counts.sum())
-    category = random.integers(0, len(names), n)
-    categories = [Category(name, index + 1) for index, name in enumerate(names)]
-    if Feature.CLASS_LIST not in carries:
-        used = list(dict.fromkeys(category.tolist()))
-        categories = [categories[index] for index in used]
-        category = np.array([used.index(index) for index in category.tolist()], dtype=np.int64)
-    xyxy = _corners(carries, n, random)
-    columns = Boxes(
-        xyxy,
-        np.repeat(np.arange(images), counts),
-        category.astype(np.int64),
-        _flags(carries, n, random),
-        (xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1),
-        np.arange(1, n + 1) if Feature.SOURCE_IDS in carries else np.full(n, -1),
-        np.full(n, -1),
-        np.zeros(n, dtype=np.int64),
-    )
-    return Dataset(tuple(categories), photos, columns, Path())
-
-
-def _image(carries: frozenset[Feature], index: int, random: np.random.Generator) -> Image:
-    split = ("train", "val")[index % 2] if Feature.SPLITS in carries else None
-    folder = ("", "sub/", "ü b/")[int(random.integers(3))] if Feature.SUBFOLDERS in carries else ""
-    return Image(f"{folder}{('a.b', 'é', '猫 1')[index % 3]}{index}.png", None, *SIZE, split=split)
-
-
-def _corners(
-    carries: frozenset[Feature], n: int, random: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Give boxes within the photo, some along its edges, of at least two pixels each way."""
-    size = np.array(SIZE, dtype=np.float64)
-    low = random.random((n, 2)) * (size - 2)
-    high = low + 2 + random.random((n, 2)) * (size - low - 2)
-    low = np.where(random.random((n, 2)) < 0.1, 0.0, low)
-    high = np.where(random.random((n, 2)) < 0.1, size, high)
-    corners = np.hstack([low, high])
-    return corners.round(3) if Feature.SUBPIXEL in carries else np.hstack([np.floor(low), np.ceil(high)])
-
-
-def _flags(
-    carries: frozenset[Feature], n: int, random: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    flags = np.zeros(n, dtype=np.int64)
-    of_feature = {
-        Feature.CROWD: (Flag.CROWD,),
-        Feature.DIFFICULT: (Flag.DIFFICULT,),
-        Feature.TRUNCATED: (Flag.TRUNCATED, Flag.OCCLUDED),
-    }
-    for flag in [flag for feature, given in of_feature.items() if feature in carries for flag in given]:
-        flags |= (random.random(n) < 0.2).astype(np.int64) * int(flag)
-    crowd = (flags & int(Flag.CROWD)) != 0
-    return np.where(crowd, flags & ~int(Flag.DIFFICULT), flags)  # Pascal VOC marks crowds as difficult objects
