@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from focalcli.dataset.peek import Peek
+from focalcli.dataset.sink import Sink
 from focalcli.dataset.source import Source
 from focalcli.errors import DataError
 
@@ -37,6 +38,12 @@ def text(rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
+
+
+def tell_formulas(sink: Sink, words: Iterable[str]) -> None:
+    """Note names that a spreadsheet would compute; they stay as they are, for another name is another class."""
+    formulas = sum(word.startswith(("=", "+", "-", "@")) for word in words)
+    sink.loss("medium", "names begin like a formula, so do not open the CSV in a spreadsheet", formulas)
 
 
 def first_records(peek: Peek, name: str, count: int = 20) -> list[list[str]]:

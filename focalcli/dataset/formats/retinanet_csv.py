@@ -122,6 +122,7 @@ def write(dataset: Dataset, sink: Sink) -> None:
     """Write `SPLIT.csv` and `images/SPLIT/`, or `annotations.csv` and `images/`, and `classes.csv` numbered from 0."""
     groups = split_groups(dataset)
     names = file_names(dataset, sink, shared="" in groups)
+    csv_file.tell_formulas(sink, (category.name for category in dataset.categories))
     corners = whole_pixels(dataset)
     for split, positions in groups.items():
         rows: list[list[object]] = []

@@ -133,6 +133,7 @@ def write(dataset: Dataset, sink: Sink) -> None:
         for image, own in rows_of(dataset, positions):
             sink.image(dataset.images[image], f"images/{split}/{names[image]}" if split else f"images/{names[image]}")
             rows += _rows(dataset, image, own, names[image], corners)
+    csv_file.tell_formulas(sink, (*(category.name for category in dataset.categories), *names))
     for split, rows in tables.items():
         sink.text(f"{split or 'annotations'}.csv", csv_file.text(rows))
 
