@@ -7,6 +7,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from focalcli.dataset.statistics import relative_sides
 from focalcli.dataset.types import Dataset, Floats
 from focalcli.files import write_text
 
@@ -31,9 +32,11 @@ svg text { fill: currentColor; } .charts { display: flex; flex-wrap: wrap; gap: 
 <h1>{{ found.data | visible }}</h1>
 <table><tr><th>split</th>{% for name in counts %}<th>{{ name | replace("_", " ") }}</th>{% endfor %}</tr>
 {% for name, part in parts %}
-<tr><td>{{ name | visible }}</td>{% for key in counts %}<td>{{ part[key] }}</td>{% endfor %}</tr>
+<tr><td>{{ name | visible }}</td>{% for key in counts %}<td>{{ part[key] if key in part else part.box_area[key] }}</td>
+{% endfor %}</tr>
 {% endfor %}
 </table>
+<p>Small, medium and large are COCO's: an annotated area under 32 x 32 pixels of the photo, under 96 x 96, and more.</p>
 <h2>Classes</h2>
 {{ classes }}
 {% if left_out %}<p>{{ left_out }} classes with fewer boxes are not drawn.</p>{% endif %}
@@ -42,6 +45,11 @@ svg text { fill: currentColor; } .charts { display: flex; flex-wrap: wrap; gap: 
 <section><h2>{{ title }}</h2>{{ chart }}</section>
 {% endfor %}
 </div>
+<h2>Image sizes</h2>
+<table><tr><th>{{ found.image_sizes.distinct }} in all, the commonest</th><th>images</th></tr>
+{% for size, count in found.image_sizes.common.items() %}<tr><td>{{ size }}</td><td>{{ count }}</td></tr>
+{% endfor %}
+</table>
 {% if findings %}
 <h2>Findings of reading</h2>
 <ul>{% for finding in findings %}<li>{{ finding | string | visible }}</li>{% endfor %}</ul>
@@ -49,7 +57,10 @@ svg text { fill: currentColor; } .charts { display: flex; flex-wrap: wrap; gap: 
 </body>
 </html>
 """
-COUNTS = ("images", "empty_images", "unlabelled_images", "boxes", "crowd_boxes", "imbalance")
+COUNTS = (
+    *("images", "empty_images", "unlabelled_images", "boxes", "crowd_boxes"),
+    *("small", "medium", "large", "imbalance"),
+)
 
 
 def write_report(path: Path, dataset: Dataset, found: dict[str, Any]) -> None:
@@ -74,6 +85,7 @@ def _charts(dataset: Dataset) -> list[tuple[str, Markup]]:
     counts = np.bincount(dataset.boxes.image, minlength=len(dataset.images)).astype(np.float64)
     return [
         ("Side of boxes, pixels (root of the area)", _histogram(np.sqrt(sides.prod(axis=1)), logarithmic=True)),
+        ("Side relative to the photo", _histogram(relative_sides(dataset), logarithmic=True)),
         ("Width / height of boxes", _histogram(sides[:, 0] / sides[:, 1], logarithmic=True)),
         ("Boxes per image", _histogram(counts, logarithmic=False)),
     ]

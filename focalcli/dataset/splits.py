@@ -81,7 +81,7 @@ def groups_by(
     match is a group of its own.
 
     Raises:
-        UsageError: a pattern is none.
+        UsageError: a pattern is none, or in none of the keys.
     """
     groupings = [_groups(dataset, way, look) for way in ways]
     if len(groupings) < 2:
@@ -109,6 +109,10 @@ def _groups(dataset: Dataset, how: str, look: Callable[[Path], Grey | None] | No
             "use `dir`, `near-duplicate`, or a pattern like '^(day\\d+)_'",
         ) from error
     found = [pattern.search(image.key) for image in dataset.images]
+    if found and not any(found):
+        raise UsageError(
+            "--group", f"{how!r} is in no name", "use `dir`, `near-duplicate`, or a pattern like '^(day\\d+)_'"
+        )
     texts = [match and (match.group(1) if pattern.groups else match.group()) for match in found]
     return [f"match {text}" if text else f"key {image.key}" for text, image in zip(texts, dataset.images, strict=True)]
 

@@ -95,6 +95,12 @@ def _areas(area: Floats) -> dict[str, int]:
     return {"small": int(small.sum()), "medium": int((~small & ~large).sum()), "large": int(large.sum())}
 
 
+def relative_sides(dataset: Dataset) -> Floats:
+    """Give the square root of the share of its photo that each box covers; photos without a size are left out."""
+    photo = np.array([(image.width, image.height) for image in dataset.images], dtype=np.float64).reshape(-1, 2)
+    return _relative(dataset.boxes.xyxy[:, 2:] - dataset.boxes.xyxy[:, :2], photo[dataset.boxes.image])
+
+
 def _relative(sides: Floats, photo: Floats) -> Floats:
     """Give the square root of the share of the photo that each box covers; photos without a size are left out."""
     known = photo.prod(axis=1) > 0

@@ -37,6 +37,7 @@ def test_the_report_escapes_every_name_and_needs_no_other_file(shell: Any, sourc
     assert shell("inspect", str(source), "--report", "r.html").returncode == 0
     page = Path("r.html").read_text()
     assert "<script" not in page and "&lt;script&gt;" in page
+    assert "<td>200x100</td><td>1</td>" in page and "<th>small</th>" in page and "Side relative to the photo" in page
     assert "<svg" in page and "http" not in page.replace("http-equiv", "")
     shell("inspect", str(source), "--report", "again.html")
     assert Path("again.html").read_text() == page

@@ -101,6 +101,8 @@ def test_groups_are_folders_or_what_a_pattern_finds():
     assert groups_by(data, [r"_(\d)"]) == ["match 1", "match 1", "key b/z.png"]
     with pytest.raises(UsageError, match="is no pattern"):
         groups_by(data, ["("])
+    with pytest.raises(UsageError, match="'near-duplicates' is in no name, use `dir`, `near-duplicate`"):
+        groups_by(data, ["near-duplicates"])
 
 
 def test_the_verb_writes_the_splits(tmp_path, capsys):
