@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from focalcli.cli.rewrite import (
+    MAX_PIXELS,
     AllowLossy,
     Crowd,
     DryRun,
+    FollowSymlinks,
     Images,
+    MaxPixels,
     Overwrite,
     Target,
     To,
@@ -54,10 +57,8 @@ def convert(
         Path | None, typer.Option(metavar="FILE", help="Write all findings and losses to this JSON file.")
     ] = None,
     overwrite: Overwrite = False,
-    follow_symlinks: Annotated[
-        bool, typer.Option("--follow-symlinks", help="Follow symbolic links out of the data set.")
-    ] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
+    follow_symlinks: FollowSymlinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Convert annotations from one format to another.
 

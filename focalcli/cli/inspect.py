@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from focalcli.cli.console import say
-from focalcli.cli.rewrite import say_read
+from focalcli.cli.rewrite import MAX_PIXELS, FollowSymlinks, MaxPixels, say_read
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,8 @@ def inspect(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, also to a terminal.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of it as one HTML file.")] = None,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    follow_symlinks: FollowSymlinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Show what a data set holds: classes, box sizes, photos.
 
@@ -44,7 +45,8 @@ def inspect(
     from focalcli.dataset.read import read_dataset
     from focalcli.dataset.statistics import statistics
 
-    dataset = read_dataset(data, images=images, split=split, options=ReadOptions(max_pixels=max_pixels))
+    options = ReadOptions(follow_symlinks=follow_symlinks, max_pixels=max_pixels)
+    dataset = read_dataset(data, images=images, split=split, options=options)
     say_read(dataset)
     found = {"data": str(data), "format": dataset.format, **statistics(dataset)}
     print_result(found, _tables(found), "json" if as_json else None, None)

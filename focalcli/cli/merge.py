@@ -7,10 +7,13 @@ import typer
 
 from focalcli.cli.console import say
 from focalcli.cli.rewrite import (
+    MAX_PIXELS,
     AllowLossy,
     Crowd,
     DryRun,
+    FollowSymlinks,
     Images,
+    MaxPixels,
     Overwrite,
     Target,
     To,
@@ -31,6 +34,8 @@ def merge(
     allow_lossy: AllowLossy = False,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
+    follow_symlinks: FollowSymlinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Merge two data sets into one.
 
@@ -39,11 +44,13 @@ def merge(
 
     Example: focalcli merge ../shared/data/bccd ../shared/data/bccd/Annotations twice --images none
     """
+    from focalcli.dataset.format import ReadOptions
     from focalcli.dataset.merge import merge as merged
     from focalcli.dataset.read import read_dataset
 
     transfer, folders = photo_options(images)
-    datasets = [read_dataset(path, images=folders) for path in (first, second)]
+    options = ReadOptions(follow_symlinks=follow_symlinks, max_pixels=max_pixels)
+    datasets = [read_dataset(path, images=folders, options=options) for path in (first, second)]
     for dataset in datasets:
         say_read(dataset)
     joined, renamed = merged(datasets)

@@ -7,10 +7,13 @@ import typer
 
 from focalcli.cli.console import say
 from focalcli.cli.rewrite import (
+    MAX_PIXELS,
     AllowLossy,
     Crowd,
     DryRun,
+    FollowSymlinks,
     Images,
+    MaxPixels,
     Overwrite,
     Target,
     To,
@@ -50,6 +53,8 @@ def split(
     allow_lossy: AllowLossy = False,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
+    follow_symlinks: FollowSymlinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Split a data set anew, every class in its ratio.
 
@@ -59,12 +64,14 @@ def split(
 
     Example: focalcli split ../shared/data/bccd bccd-split --ratio 80/20 --group near-duplicate
     """
+    from focalcli.dataset.format import ReadOptions
     from focalcli.dataset.read import read_dataset
     from focalcli.dataset.splits import parse_ratio, resplit
 
     shares = parse_ratio(ratio)
     transfer, folders = photo_options(images)
-    dataset = read_dataset(source, images=folders)
+    options = ReadOptions(follow_symlinks=follow_symlinks, max_pixels=max_pixels)
+    dataset = read_dataset(source, images=folders, options=options)
     say_read(dataset)
     done = resplit(dataset, shares, by=by, groups=_groups(dataset, group or []), seed=seed)
     write(done, Target(destination, to, transfer, crowd, allow_lossy, overwrite, dry_run))

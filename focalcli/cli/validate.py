@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import say
+from focalcli.cli.rewrite import MAX_PIXELS, FollowSymlinks, MaxPixels, Overwrite
 from focalcli.errors import GateFailed
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def validate(
         typer.Option(help="Of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at the destination.")] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    overwrite: Overwrite = False,
+    follow_symlinks: FollowSymlinks = False,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Check a data set for errors, duplicates, damage and leaks.
 
@@ -63,7 +65,7 @@ def validate(
 
     # A repair lists all it changed, so every place is kept.
     limit = EXAMPLES if fix is None else sys.maxsize
-    options = ReadOptions(lenient=True, max_pixels=max_pixels, examples=limit)
+    options = ReadOptions(lenient=True, follow_symlinks=follow_symlinks, max_pixels=max_pixels, examples=limit)
     dataset = read_dataset(data, images=images, split=split, options=options)
     say(f"read as {dataset.info['read_as']}")
     log = FindingLog(limit)
