@@ -32,6 +32,13 @@ class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     divisor: Annotated[int, Meta(ge=1)] = 32
 
 
+class TileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tiles in which a model looks at big photos: side in pixels of the photo, part that neighbours share."""
+
+    side: Annotated[int, Meta(ge=32)]
+    overlap: Annotated[float, Meta(ge=0, le=0.9)] = 0.2
+
+
 class AnchorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Anchors of the pyramid: one base size a level (P3 first), times scales, times ratios (height over width).
 
@@ -98,6 +105,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     anchors: AnchorConfig = AnchorConfig()
     fit: FitConfig = FitConfig()
+    tile: TileConfig | None = None
     loss: LossConfig = LossConfig()
     postprocess: PostprocessConfig = PostprocessConfig()
     data_fingerprint: str = ""

@@ -43,6 +43,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     max_size: Annotated[
         Annotated[int, Meta(ge=16)] | None, _about("Model", "Longest side of a photo in the network, pixels.")
     ] = None
+    tile: Annotated[
+        Annotated[int, Meta(ge=32)] | None,
+        _about("Model", "Cut photos into tiles of this many pixels, in training and when the model is used."),
+    ] = None
+    overlap: Annotated[float, _about("Model", "Part of a tile that its neighbours see too.", ge=0, le=0.9)] = 0.2
     anchor_size: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it."),
@@ -134,6 +139,25 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     flip: Annotated[
         Literal["none", "horizontal", "both"], _about("Augmentation", "Mirror images that are still true photos.")
     ] = "horizontal"
+
+    multi_scale: Annotated[
+        float,
+        _about(
+            "Augmentation", "Train each step at another size, up to this part smaller or larger; 0: one.", ge=0, le=0.6
+        ),
+    ] = 0.0
+
+    # -- sampling
+    balance: Annotated[
+        float,
+        _about(
+            "Sampling", "Repeat photos of classes that fewer than this share of the photos show; 0: none.", ge=0, le=1
+        ),
+    ] = 0.0
+    empty_share: Annotated[
+        Annotated[float, Meta(ge=0, lt=1)] | None,
+        _about("Sampling", "Largest share of photos without objects in an epoch; drawn anew each epoch."),
+    ] = None
 
     # -- machine
     device: Annotated[str, _about("Machine", "auto, cpu, cuda, cuda:1, mps.")] = "auto"

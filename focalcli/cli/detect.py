@@ -86,7 +86,7 @@ def detect(
     from focalcli.inference.stream import detect_stream
     from focalcli.inference.tally import Gate, Tally
 
-    finder = Finder(max_pixels=max_pixels, every=every, skip=output, windows=views.tile is not None)
+    finder = Finder(max_pixels=max_pixels, every=every, skip=output, windows=views.tile not in (None, "off"))
     sources = finder.all(paths or [], files_from, null=null, shard=shard)
     path = find_model(model)
     say(f"model: {path}")

@@ -33,7 +33,8 @@ class Detector:
         Raises:
             UsageError: the model's file has decided something else.
         """
-        self.config, self.batch, self.views = runtime.config, batch, views
+        self.config, self.batch = runtime.config, batch
+        self.views = views.of_model(self.config.tile, self.config.fit.min_size)
         at_least = SelectionConfig(threshold=None if threshold is None else str(threshold))
         self.selection = Selection.of(runtime.config, selection or at_least)
         wanted = self.selection.postprocess(runtime.config.postprocess)

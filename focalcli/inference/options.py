@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from focalcli.config import TileConfig
 from focalcli.errors import UsageError
 
 Nms = Literal["hard", "soft", "weighted"]
 
-SMALLEST_TILE = 32
+SMALLEST_TILE, USUAL_OVERLAP = 32, 0.2
 
 _VIEWS, _SELECTION = {"group": "Views"}, {"group": "Selection"}
 
@@ -19,25 +20,36 @@ class ViewConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     tile: Annotated[
         str | None,
-        Meta(description="Look at tiles of this many pixels; auto: of the model's input size.", extra=_VIEWS),
+        Meta(
+            description="Look at tiles of this many pixels; auto: the model's, or its input size; off: no tiles.",
+            extra=_VIEWS,
+        ),
     ] = None
     overlap: Annotated[
-        float, Meta(ge=0, le=0.9, description="Part of a tile that its neighbours see too.", extra=_VIEWS)
-    ] = 0.2
+        Annotated[float, Meta(ge=0, le=0.9)] | None,
+        Meta(description="Part of a tile that its neighbours see too; the model's, or 0.2.", extra=_VIEWS),
+    ] = None
     tta: Annotated[
         tuple[Literal["flip", "scales"], ...],
         Meta(description="Look again: flip (mirrored), scales (0.8 and 1.25 of the size).", extra=_VIEWS),
     ] = ()
 
     def __post_init__(self) -> None:
-        """Check `tile`: a number of pixels, or `auto`."""
-        if self.tile not in (None, "auto") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE):
-            raise UsageError("--tile", f"{self.tile!r} is no side of a tile", f"auto, or {SMALLEST_TILE} and more")
+        """Check `tile`: a number of pixels, `auto` or `off`."""
+        if self.tile not in (None, "auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE):
+            raise UsageError("--tile", f"{self.tile!r} is no side of a tile", f"auto, off, or {SMALLEST_TILE} and more")
 
     @property
     def side(self) -> int | None:
-        """Give the side of the tiles in pixels, None for `auto`."""
-        return int(self.tile) if self.tile and self.tile != "auto" else None
+        """Give the side of the tiles in pixels, None where there is no number."""
+        return int(self.tile) if self.tile and self.tile.isdecimal() else None
+
+    def of_model(self, tile: TileConfig | None, input_side: int) -> "ViewConfig":
+        """Resolve what was left open: tiles as the model was trained on, whole photos where it was trained on those."""
+        side = self.side or (tile.side if tile else input_side)
+        overlap = self.overlap if self.overlap is not None else tile.overlap if tile else USUAL_OVERLAP
+        whole = self.tile == "off" or (self.tile is None and tile is None)
+        return msgspec.structs.replace(self, tile=None if whole else str(max(side, SMALLEST_TILE)), overlap=overlap)
 
 
 class SelectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

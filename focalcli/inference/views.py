@@ -14,7 +14,7 @@ import numpy.typing as npt
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 from focalcli.images.tiles import tiles
-from focalcli.inference.options import ViewConfig
+from focalcli.inference.options import USUAL_OVERLAP, ViewConfig
 
 # Of the model's own input size, for --tta scales.
 SCALES = (0.8, 1.0, 1.25)
@@ -81,10 +81,9 @@ class Prepared:
 
 
 def prepare(photo: Photo, fit: Fit, config: ViewConfig) -> Prepared:
-    """Make the views of a photo."""
+    """Make the views of a photo; `config` is one that `of_model` resolved."""
     size = (photo.shape[0], photo.shape[1])
-    side = max(size) if config.tile is None else config.side or fit.min_size
-    crops = tiles(size, side, overlap=config.overlap)
+    crops = tiles(size, config.side or max(size), overlap=USUAL_OVERLAP if config.overlap is None else config.overlap)
     views = _views(photo, size, crops, fit, config)
     return Prepared(size, views if len(crops) > _EAGER_VIEWS else tuple(views))
 

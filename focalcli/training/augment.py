@@ -15,8 +15,8 @@ from focalcli.images.decode import Pixels
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# An object of which less than this share is left after a crop is not trained on.
-_MIN_VISIBLE = 0.3
+# An object of which less than this share is left after a crop, or in a tile, is not trained on.
+MIN_VISIBLE = 0.3
 
 
 class Sample(NamedTuple):
@@ -58,7 +58,7 @@ def _pipeline(strength: str, flip: str, fill: tuple[int, int, int]) -> Any:
         bbox_params=A.BboxParams(
             format="pascal_voc",
             label_fields=["classes"],
-            min_visibility=_MIN_VISIBLE,
+            min_visibility=MIN_VISIBLE,
             min_width=1,
             min_height=1,
             clip=True,

@@ -15,7 +15,7 @@ from focalcli.training.fixed_views import fixed_views
 from focalcli.training.prepare import Plan
 
 # What decides how a photo looks to the backbone, and which photos pass it together.
-_SETTINGS = ("augment", "flip", "seed", "batch", "accumulate", "views")
+_SETTINGS = ("augment", "flip", "seed", "batch", "accumulate", "views", "tile", "overlap", "balance", "empty_share")
 
 _HEADROOM = 0.95  # of the photos that the limit would hold if every view were a whole photo
 

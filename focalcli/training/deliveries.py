@@ -15,7 +15,9 @@ def deliveries(
 ) -> Iterator[list[Batch]]:
     """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs."""
     config, fit = plan.config, Fit.of(plan.model)
-    samples = Samples(plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed)
+    samples = Samples(
+        plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed, plan.tiles
+    )
     source = FrozenSamples(samples, backbone.store) if backbone else samples
     keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]
     flat = [batch for step in keys for batch in step]

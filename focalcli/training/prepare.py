@@ -1,5 +1,6 @@
 """From a configuration and a path to everything a training needs, checked, before anything is written."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from focalcli.config import AnchorConfig, ClassInfo, FitConfig, LossConfig, ModelConfig, model_config
+from focalcli.config import AnchorConfig, ClassInfo, FitConfig, LossConfig, ModelConfig, TileConfig, model_config
 from focalcli.dataset.fingerprint import fingerprint
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
 from focalcli.detection.losses import check_loss
 from focalcli.errors import ConfigError, DataError, InputNotFound
+from focalcli.images.tiles import Tile
 from focalcli.losses import alpha_for
 from focalcli.train_config import TrainConfig
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.preflight import doubts
 from focalcli.training.samples import BatchPlan
+from focalcli.training.sampling import length, weights
+from focalcli.training.tiles import cut
 from focalcli.training.world import World
 
 
@@ -31,11 +35,21 @@ class Plan:
     val: Dataset | None
     model: ModelConfig
     notes: tuple[str, ...]
+    tiles: tuple[Tile, ...] | None = None  # where each photo of `train` lies in its file, if it is a part of it
 
     def batches(self, world: World) -> BatchPlan:
         """Give which photos form which batch, on this rank of the world."""
         config = self.config
-        return BatchPlan(self.train, config.batch, config.seed, world, config.accumulate, fixed_views(config))
+        return BatchPlan(
+            self.train,
+            config.batch,
+            config.seed,
+            world,
+            config.accumulate,
+            fixed_views(config),
+            weights(self.train, config),
+            scales(self.model.fit, config.multi_scale),
+        )
 
 
 def prepare(config: TrainConfig, data: Path) -> Plan:
@@ -56,8 +70,12 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
     notes = [f"{data}: read as {whole.info['read_as']}", _describe("training", train, train_split)]
     notes.append(_describe("validation", val, val_split) if val else "no validation split: the last weights are kept")
     notes += [f"{finding.place}: {finding.fact}" for finding in train.findings]
+    train, tiles = cut(train, model.tile.side, overlap=model.tile.overlap) if model.tile else (train, None)
+    notes += [_describe(f"tiles of {config.tile}", train, None, what="tiles")] if tiles else []
+    found = weights(train, config)
+    notes += [f"an epoch shows {length(found)} photos"] if found is not None else []
     notes += doubts(model, train, force=config.force)
-    return Plan(config, data, train, val, model, tuple(notes))
+    return Plan(config, data, train, val, model, tuple(notes), tiles)
 
 
 def _splits(config: TrainConfig, dataset: Dataset) -> tuple[str | None, str | None]:
@@ -94,6 +112,7 @@ def resolve_model(config: TrainConfig, train: Dataset) -> ModelConfig:
     base = model_config(config.preset, classes)
     changes: dict[str, Any] = {
         "fit": _fit(config, base.fit),
+        "tile": TileConfig(config.tile, config.overlap) if config.tile else None,
         "anchors": _anchors(config, base.anchors),
         "loss": _loss(config, base.loss),
         "data_fingerprint": fingerprint(train),
@@ -104,8 +123,8 @@ def resolve_model(config: TrainConfig, train: Dataset) -> ModelConfig:
 
 
 def _fit(config: TrainConfig, base: FitConfig) -> FitConfig:
-    """Change the sizes; a new shorter side alone scales the longer limit with it."""
-    short = config.min_size or base.min_size
+    """Change the sizes; a new shorter side alone scales the longer limit with it. Tiles are seen at their own size."""
+    short = config.min_size or config.tile or base.min_size
     long = config.max_size or round(base.max_size * short / base.min_size)
     if long < short:
         raise ConfigError("--max-size", f"{long} is below --min-size {short}", "the longer side cannot be the shorter")
@@ -156,8 +175,19 @@ def _alpha(config: TrainConfig) -> float | None:
     return alpha
 
 
-def _describe(role: str, dataset: Dataset, split: str | None) -> str:
+def scales(fit: FitConfig, spread: float) -> tuple[float, ...]:
+    """Give the sizes of `--multi-scale`: shorter sides that the divisor divides, within the spread of the usual.
+
+    >>> [round(scale * 400) for scale in scales(FitConfig(400, 672), 0.1)]
+    [384, 416]
+    """
+    low, high = fit.min_size * (1 - spread), fit.min_size * (1 + spread)
+    sides = range(math.ceil(low / fit.divisor), math.floor(high / fit.divisor) + 1)
+    return tuple(side * fit.divisor / fit.min_size for side in sides if side) if spread else (1.0,)
+
+
+def _describe(role: str, dataset: Dataset, split: str | None, *, what: str = "photos") -> str:
     """Say how many photos, objects and classes a split has."""
     empty = len(dataset.images) - len(np.unique(dataset.boxes.image))
     name = f" ({split})" if split else ""
-    return f"{role}{name}: {len(dataset.images)} photos, {len(dataset.boxes)} objects, {empty} photos without any"
+    return f"{role}{name}: {len(dataset.images)} {what}, {len(dataset.boxes)} objects, {empty} {what} without any"

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,19 +15,30 @@ from torch.utils.data import Dataset as TorchDataset
 from focalcli.dataset.types import Dataset, Flag
 from focalcli.detection.targets import Objects, pad_objects
 from focalcli.errors import FocalError
-from focalcli.images.decode import read_image
+from focalcli.images.decode import Pixels, read_image
 from focalcli.images.fit import Fit
+from focalcli.images.sizes import MAX_PIXELS
+from focalcli.images.tiff import open_windows
+from focalcli.images.tiles import Tile
 from focalcli.training.augment import Augmentation, Sample
+from focalcli.training.sampling import Weights, copies, drawn, length
 from focalcli.training.world import World
 
 _NOT_OBJECTS = int(Flag.CROWD | Flag.IGNORE)
 
 
 class Key(NamedTuple):
-    """Names a sample: which drawing of changes (the epoch, unless views are fixed), position in `Dataset.images`."""
+    """Names a sample: which drawing of changes, position in `Dataset.images`, and the size, in parts of the usual.
+
+    The drawing is the epoch, unless views are fixed; a photo that an epoch repeats is drawn as if `COPY` epochs later.
+    """
 
     draw: int
     position: int
+    scale: float = 1.0
+
+
+COPY = 1 << 20
 
 
 class Batch(NamedTuple):
@@ -55,16 +67,21 @@ class Samples(TorchDataset[Sample]):
     fit: Fit
     augmentation: Augmentation
     seed: int
+    tiles: tuple[Tile, ...] | None = None  # where each photo of the data set lies in its file
 
     def __getitem__(self, key: Key) -> Sample:
         """Read, change and fit one photo. Raises what `read_image` raises."""
-        draw, position = key
+        changed = self.augmentation(self.original(key.position), sample_seed(self.seed, key.draw, key.position))
+        size = (changed.image.shape[0], changed.image.shape[1])
+        fit = self.fit if key.scale == 1 else self.fit.scaled(key.scale)
+        return Sample(fit.apply(changed.image), fit.forward_boxes(changed.boxes, size), changed.classes)
+
+    def original(self, position: int) -> Sample:
+        """Read one photo or tile as it is. Raises what `read_image` raises."""
         image = self.dataset.images[position]
         assert image.path is not None, f"{image.key}: no photo"
-        sample = Sample(read_image(image.path), *self._objects(position))
-        changed = self.augmentation(sample, sample_seed(self.seed, draw, position))
-        size = (changed.image.shape[0], changed.image.shape[1])
-        return Sample(self.fit.apply(changed.image), self.fit.forward_boxes(changed.boxes, size), changed.classes)
+        pixels = read_image(image.path) if self.tiles is None else read_tile(image.path, self.tiles[position])
+        return Sample(pixels, *self._objects(position))
 
     def load(self, keys: Sequence[Key]) -> Batch:
         """Make a batch: pad photos to one size and objects to one count."""
@@ -78,6 +95,13 @@ class Samples(TorchDataset[Sample]):
         start, end = np.searchsorted(boxes.image, [position, position + 1])
         rows = np.arange(start, end)[boxes.flags[start:end] & _NOT_OBJECTS == 0]
         return boxes.xyxy[rows], boxes.category[rows]
+
+
+def read_tile(path: Path, tile: Tile) -> Pixels:
+    """Read a part of a photo; of a TIFF that allows it no more than that part."""
+    y, x, height, width = tile
+    photo = open_windows(path, max_pixels=MAX_PIXELS) or read_image(path)
+    return np.ascontiguousarray(photo[y : y + height, x : x + width])
 
 
 def sample_seed(seed: int, epoch: int, position: int) -> int:
@@ -130,26 +154,36 @@ class BatchPlan:
     world: World
     group: int = 1  # batches that make one step: every step has all of them, on every rank
     views: int = 0  # fixed drawings of a photo that epochs take in turns; 0 draws anew each epoch
+    weights: Weights | None = None  # how often an epoch shows each photo; None: once
+    scales: tuple[float, ...] = (1.0,)  # sizes of a step, in parts of the usual, drawn anew for each
 
     @property
     def steps(self) -> int:
         """Give the number of optimiser steps of an epoch; the last one may be smaller than the others."""
         per_step = self.batch * self.world.size * self.group
-        return max(-(-len(self.dataset.images) // per_step), 1)
+        photos = len(self.dataset.images) if self.weights is None else length(self.weights)
+        return max(-(-photos // per_step), 1)
 
     def step_keys(self, epoch: int) -> list[list[list[Key]]]:
         """Give for each step of the epoch the keys of this rank's `group` batches; a batch may be empty at the end."""
         generator = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
-        order = self._grouped_by_shape(generator.permutation(len(self.dataset.images)))
+        order = self._grouped_by_shape(self._positions(generator))
+        draws = (epoch + copies(order)) % self.views if self.views else epoch + copies(order) * COPY
         ranks = self.world.size * self.group
-        draw = epoch % self.views if self.views else epoch
         steps = []
-        for part in np.array_split(order, self.steps):
+        for part in np.array_split(np.stack([draws, order], 1), self.steps):
             batches = np.array_split(part, ranks)
             mine = batches[self.world.rank * self.group : (self.world.rank + 1) * self.group]
-            steps.append([[Key(draw, int(position)) for position in batch] for batch in mine])
+            steps.append([[(int(draw), int(position)) for draw, position in batch] for batch in mine])
         generator.shuffle(steps)
-        return steps
+        scales = generator.choice(self.scales, len(steps)).tolist()
+        return [[[Key(*key, scale) for key in b] for b in s] for s, scale in zip(steps, scales, strict=True)]
+
+    def _positions(self, generator: np.random.Generator) -> np.ndarray:
+        """Give the photos of an epoch, shuffled."""
+        return (
+            generator.permutation(len(self.dataset.images)) if self.weights is None else drawn(self.weights, generator)
+        )
 
     def _grouped_by_shape(self, order: np.ndarray) -> np.ndarray:
         """Sort by aspect ratio within windows of 16 batches: little padding, still a new mixture each epoch."""
