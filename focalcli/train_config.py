@@ -47,7 +47,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Annotated[int, Meta(ge=32)] | None,
         _about("Model", "Cut photos into tiles of this many pixels, in training and when the model is used."),
     ] = None
-    overlap: Annotated[float, _about("Model", "Part of a tile that its neighbours see too.", ge=0, le=0.9)] = 0.2
+    overlap: Annotated[
+        Annotated[float, Meta(ge=0, le=0.9)] | None, _about("Model", "Part of a tile that its neighbours see too; 0.2.")
+    ] = None
     anchor_size: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         _about("Model", "Side of the smallest anchor, pixels in the network; each level doubles it."),
@@ -80,7 +82,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
     lr: Annotated[
-        Annotated[float, Meta(gt=0)] | None, _about("Schedule", "Highest learning rate; 0.001 for adamw, 0.01 for sgd.")
+        Annotated[float, Meta(gt=0)] | None,
+        _about(
+            "Schedule",
+            "Highest learning rate; for 8 photos a step 0.001 (adamw) or 0.01 (sgd), in proportion for others.",
+        ),
     ] = None
     weight_decay: Annotated[float, _about("Schedule", "Weight decay of convolution weights.", ge=0)] = 0.05
     momentum: Annotated[float, _about("Schedule", "Momentum of sgd.", ge=0, lt=1)] = 0.9

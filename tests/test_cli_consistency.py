@@ -23,6 +23,7 @@ PATHS = ("path", "file", "directory")
 # Where an issue or the nature of a verb asks for another meaning, and why.
 EXCEPTIONS = {
     ("train", "batch"): "part of the recipe: it changes what is learned, elsewhere only the speed",
+    ("train", "tile"): "issue 4: one size, for which the model is trained; elsewhere auto and off too",
     ("export", "data"): "measured only when named: it takes its time",
     ("convert", "images"): "photos may be copied, linked or left; a folder may be named too",
     ("export", "output"): "issue 7: which outputs the graph has; the file is --file",

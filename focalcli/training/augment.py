@@ -37,6 +37,7 @@ class Augmentation:
         flip: Literal["none", "horizontal", "both"],
         fill: tuple[int, int, int],
     ) -> None:
+        self.mixes = strength == "strong"  # photos of several, `mixtures.py`
         self._pipeline = None if strength == "none" and flip == "none" else _pipeline(strength, flip, fill)
 
     def __call__(self, sample: Sample, seed: int) -> Sample:

@@ -20,7 +20,8 @@ from focalcli.training.journal import Journal, Listener
 from focalcli.training.prepare import Plan
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Batch
-from focalcli.training.schedule import averaged, base_lr, build_optimizer, lr_factor, set_lr
+from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor, set_lr
+from focalcli.training.start_table import summary
 from focalcli.training.step import StepLosses, Stepper
 from focalcli.training.validate import validate
 from focalcli.training.weights import Start, freeze, load_start
@@ -58,7 +59,8 @@ class Training:
         cached = self.backbone.store if self.backbone else None
         return (
             *self.plan.notes,
-            f"weights from {self.start.origin}",
+            summary(self.start),
+            describe_lr(self.plan.config, self.world.size),
             *describe_store(cached, self.plan, self.model, self.stepper.precision),
         )
 
@@ -121,7 +123,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         began = time.perf_counter()
         step_batches = next(loader)
         waited = time.perf_counter() - began
-        lr = base_lr(config) * lr_factor(training.step, total, config)
+        lr = base_lr(config, world.size) * lr_factor(training.step, total, config)
         set_lr(training.stepper.optimizer, lr)
         done = training.stepper.run(step_batches)
         _refuse_divergence(training, done, step_batches, folder)

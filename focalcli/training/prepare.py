@@ -112,7 +112,7 @@ def resolve_model(config: TrainConfig, train: Dataset) -> ModelConfig:
     base = model_config(config.preset, classes)
     changes: dict[str, Any] = {
         "fit": _fit(config, base.fit),
-        "tile": TileConfig(config.tile, config.overlap) if config.tile else None,
+        "tile": _tile(config),
         "anchors": _anchors(config, base.anchors),
         "loss": _loss(config, base.loss),
         "data_fingerprint": fingerprint(train),
@@ -129,6 +129,13 @@ def _fit(config: TrainConfig, base: FitConfig) -> FitConfig:
     if long < short:
         raise ConfigError("--max-size", f"{long} is below --min-size {short}", "the longer side cannot be the shorter")
     return msgspec.structs.replace(base, min_size=short, max_size=long)
+
+
+def _tile(config: TrainConfig) -> TileConfig | None:
+    """Give the tiles, with the usual overlap unless told otherwise."""
+    if config.tile is None:
+        return None
+    return TileConfig(config.tile) if config.overlap is None else TileConfig(config.tile, config.overlap)
 
 
 def _anchors(config: TrainConfig, base: AnchorConfig) -> AnchorConfig:

@@ -18,6 +18,7 @@ from focalcli.training.loop import Training, begin, train
 from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
+from focalcli.training.start_table import table
 from focalcli.training.summary import write_summary
 from focalcli.training.world import this_world
 
@@ -84,6 +85,8 @@ def run_training(
         for note in (*training.notes(), f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
+        if not resume:
+            write_text(folder.path / "weights.csv", table(training.start, training.model))
         folder.update_facts(
             data=str(data.resolve()),
             data_fingerprint=plan.model.data_fingerprint,

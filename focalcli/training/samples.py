@@ -21,6 +21,7 @@ from focalcli.images.sizes import MAX_PIXELS
 from focalcli.images.tiff import open_windows
 from focalcli.images.tiles import Tile
 from focalcli.training.augment import Augmentation, Sample
+from focalcli.training.mixtures import mixed
 from focalcli.training.sampling import Weights, copies, drawn, length
 from focalcli.training.world import World
 
@@ -71,10 +72,19 @@ class Samples(TorchDataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         """Read, change and fit one photo. Raises what `read_image` raises."""
-        changed = self.augmentation(self.original(key.position), sample_seed(self.seed, key.draw, key.position))
+        seed = sample_seed(self.seed, key.draw, key.position)
+        changed = self.augmentation(self._mixed(key.position, seed), seed)
         size = (changed.image.shape[0], changed.image.shape[1])
         fit = self.fit if key.scale == 1 else self.fit.scaled(key.scale)
         return Sample(fit.apply(changed.image), fit.forward_boxes(changed.boxes, size), changed.classes)
+
+    def _mixed(self, position: int, seed: int) -> Sample:
+        """Read a photo; where augmentation is strong, make a mixture of it and others."""
+        sample = self.original(position)
+        if not self.augmentation.mixes:
+            return sample
+        generator, count = np.random.default_rng(seed), len(self.dataset.images)
+        return mixed(sample, self.original, count, generator=generator, fill=self.fit.fill)
 
     def original(self, position: int) -> Sample:
         """Read one photo or tile as it is. Raises what `read_image` raises."""

@@ -9,11 +9,24 @@ from torch import nn
 from focalcli.train_config import TrainConfig
 
 _DEFAULT_LR = {"adamw": 1e-3, "sgd": 1e-2}
+_USUAL_PHOTOS = 8  # a step, which these rates are for
 
 
-def base_lr(config: TrainConfig) -> float:
-    """Give the highest learning rate: as set, or the optimiser's default."""
-    return config.lr if config.lr is not None else _DEFAULT_LR[config.optimizer]
+def base_lr(config: TrainConfig, ranks: int = 1) -> float:
+    """Give the highest learning rate: as set, or the optimiser's default for 8 photos a step, times photos / 8.
+
+    Linear scaling: Goyal et al. 2017, arXiv 1706.02677, section 2.1.
+    """
+    usual = _DEFAULT_LR[config.optimizer] * config.batch * config.accumulate * ranks / _USUAL_PHOTOS
+    return config.lr if config.lr is not None else usual
+
+
+def describe_lr(config: TrainConfig, ranks: int) -> str:
+    """Say the highest learning rate and where it comes from."""
+    rate, photos = base_lr(config, ranks), config.batch * config.accumulate * ranks
+    if config.lr is not None:
+        return f"learning rate {rate:g}, as told; {photos} photos a step"
+    return f"learning rate {rate:g}: {_DEFAULT_LR[config.optimizer]:g} x {photos} photos a step / {_USUAL_PHOTOS}"
 
 
 def lr_factor(step: int, total: int, config: TrainConfig) -> float:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from focalcli.train_config import TrainConfig
-from focalcli.training.schedule import averaged, base_lr, build_optimizer, lr_factor
+from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor
 
 
 def test_cosine_by_hand() -> None:
@@ -29,7 +29,14 @@ def test_one_step_is_a_schedule() -> None:
 
 def test_default_rates_follow_the_optimiser() -> None:
     assert base_lr(TrainConfig()) > 0 and base_lr(TrainConfig(optimizer="sgd")) == 0.01
-    assert base_lr(TrainConfig(lr=0.5)) == 0.5
+    assert base_lr(TrainConfig(lr=0.5, batch=80)) == 0.5
+
+
+def test_the_default_rate_grows_with_the_photos_of_a_step() -> None:
+    """2 ranks x 4 photos x 3 batches = 24 = 3 x 8."""
+    config = TrainConfig(batch=4, accumulate=3)
+    assert base_lr(config, ranks=2) == pytest.approx(0.003)
+    assert describe_lr(config, 2) == "learning rate 0.003: 0.001 x 24 photos a step / 8"
 
 
 def test_biases_are_not_decayed_and_frozen_parameters_not_moved() -> None:

@@ -9,6 +9,7 @@ from focalcli.checkpoint import save_model
 from focalcli.config import ClassInfo, model_config
 from focalcli.detection.retinanet import build_retinanet
 from focalcli.errors import ConfigError, Unavailable
+from focalcli.training.start_table import summary, table
 from focalcli.training.weights import freeze, load_start, map_classes
 
 CATS = (ClassInfo("cat", 3), ClassInfo("dog", 1))
@@ -57,6 +58,17 @@ def test_a_warm_start_tells_what_it_kept(tmp_path: Path) -> None:
     assert torch.equal(rows[:, 1], before[last].reshape(9, 2, -1)[:, 1])
     box = "head.regression_head.bbox_reg.weight"
     assert torch.equal(new.state_dict()[box], old.state_dict()[box])
+
+
+def test_every_tensor_has_its_line(tmp_path: Path) -> None:
+    model = build_retinanet(model_config("lite0", CATS))
+    start = load_start(model, "auto")
+    assert summary(start).endswith(
+        "; class tower 8 new; class logits 2 new; box head 10 new"
+    ) and "backbone 2" in summary(start)
+    lines = table(start, model).splitlines()
+    assert len(lines) == 1 + len(model.state_dict()) and "head.regression_head.bbox_reg.bias,36,new" in lines
+    assert "backbone.body.conv_stem.weight,32x3x3x3,kept" in lines
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
