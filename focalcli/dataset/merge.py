@@ -8,10 +8,7 @@ import numpy as np
 
 from focalcli.dataset.columns import SPARSE
 from focalcli.dataset.names import folded, stem
-from focalcli.dataset.types import Boxes, Category, Dataset, Image, Ints
-
-SOURCE = "merged_from"
-"""Key of `Image.extra`: the path of the data set a photo came from."""
+from focalcli.dataset.types import SOURCE, Boxes, Category, Dataset, Image, Ints
 
 
 def merge(datasets: Sequence[Dataset]) -> tuple[Dataset, dict[tuple[str, str], str]]:

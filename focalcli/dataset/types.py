@@ -18,6 +18,9 @@ Ints = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
 
 
+SOURCE = "merged_from"
+"""Key of `Image.extra`: the path of the data set a photo came from, where several were merged; COCO files keep it."""
+
 Severity = Literal["error", "warning", "info"]
 
 

@@ -8,8 +8,9 @@ from PIL import Image as Photo
 
 from focalcli.cli.console import run
 from focalcli.dataset.convert import convert
-from focalcli.dataset.merge import SOURCE, merge
+from focalcli.dataset.merge import merge
 from focalcli.dataset.read import read_dataset
+from focalcli.dataset.types import SOURCE
 
 
 def lay(root: Path, classes: dict[int, str], photos: dict[str, list[tuple[int, list[int]]]]) -> Path:
@@ -61,6 +62,7 @@ def test_ids_that_clash_are_given_anew_and_all_is_written(tmp_path):
     convert(merged, tmp_path / "out", to="coco")
     again = read_dataset(tmp_path / "out")
     assert [image.source_id for image in again.images] == [1, 2, 3]
+    assert [image.extra[SOURCE] for image in again.images] == [str(tmp_path / name) for name in ("a", "a", "b")]
     assert np.array_equal(again.boxes.xyxy, merged.boxes.xyxy)
     assert len(list((tmp_path / "out/images").iterdir())) == 3
 

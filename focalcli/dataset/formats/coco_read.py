@@ -14,7 +14,7 @@ from focalcli.dataset.format import ReadOptions
 from focalcli.dataset.formats.coco_files import annotation_files, photo_folders
 from focalcli.dataset.names import safe_relative
 from focalcli.dataset.source import Source
-from focalcli.dataset.types import Flag, Ints
+from focalcli.dataset.types import SOURCE, Flag, Ints
 from focalcli.errors import DataError
 
 FLAG_NAMES = {
@@ -30,7 +30,7 @@ FLAG_NAMES = {
 BLOCK = 50_000
 """Annotations handled at a time, so that Python objects never stand for all of them at once."""
 
-EXTRAS = ("license", "coco_url", "flickr_url", "date_captured")
+EXTRAS = ("license", "coco_url", "flickr_url", "date_captured", SOURCE)
 _NO_EXTRAS = (None,) * len(EXTRAS)
 _NULL = msgspec.Raw(b"null")
 
@@ -50,6 +50,7 @@ class _Image(msgspec.Struct, gc=False):
     coco_url: str | None = None
     flickr_url: str | None = None
     date_captured: str | None = None
+    merged_from: str | None = None
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -167,7 +168,7 @@ def _add_images(
 
 def _extra(image: _Image) -> dict[str, object] | None:
     """Give what COCO notes of a photo beside its name and size."""
-    values = (image.license, image.coco_url, image.flickr_url, image.date_captured)
+    values = (image.license, image.coco_url, image.flickr_url, image.date_captured, image.merged_from)
     if values == _NO_EXTRAS:
         return None
     return {name: value for name, value in zip(EXTRAS, values, strict=True) if value is not None}

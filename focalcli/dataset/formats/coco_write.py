@@ -27,6 +27,7 @@ class _OutImage(msgspec.Struct, gc=False, omit_defaults=True):
     coco_url: object = None
     flickr_url: object = None
     date_captured: object = None
+    merged_from: object = None
 
 
 class _OutAnnotation(msgspec.Struct, gc=False, omit_defaults=True):
