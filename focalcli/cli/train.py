@@ -11,7 +11,7 @@ import typer
 
 from focalcli.cli.console import say, shows_progress, terminal
 from focalcli.cli.failures import Terminated
-from focalcli.errors import Preempted
+from focalcli.errors import GateFailed, Preempted
 from focalcli.train_config import TrainConfig
 
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
@@ -28,6 +28,9 @@ def train(
     preemptible: Annotated[bool, typer.Option("--preemptible", help="Exit with 75 when stopped by SIGTERM.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan as JSON, train nothing.")
+    ] = False,
+    sanity: Annotated[
+        bool, typer.Option("--sanity", help="Learn 8 photos by heart, or say what is wrong and exit with 1; no run.")
     ] = False,
     devices: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU.")] = 1,
     max_restarts: Annotated[int, typer.Option(min=0, help="Times that failed processes are started again.")] = 0,
@@ -53,6 +56,9 @@ def train(
 
         print(json.dumps(plan_training(config, data, say), indent=2))
         return
+    if sanity:
+        _check_sanity(config, data)
+        return
     with StopRequest() as stop, _Progress() as progress:
         outcome = run_training(
             config,
@@ -72,6 +78,21 @@ def train(
     if outcome.best_ap is not None:
         say(f"best validation AP {outcome.best_ap:.3f}")
     print(outcome.folder.path)
+
+
+def _check_sanity(config: TrainConfig, data: Path) -> None:
+    """Print how eight photos were learned; fail with what may be wrong, where they were not."""
+    import json
+
+    from focalcli.training.sanity import WANTED, check
+
+    done = check(config, data, say)
+    first, last = done.losses
+    print(json.dumps({"AP50": round(done.ap50, 4), "steps": done.steps, "first_loss": first, "last_loss": last}))
+    if not done.passed:
+        fact = f"AP50 {done.ap50:.3f} on the photos it was trained on, after {done.steps} steps ({WANTED} was wanted)"
+        raise GateFailed("sanity", fact, "; ".join(done.doubts))
+    say(f"sane: AP50 {done.ap50:.3f} after {done.steps} steps, {done.seconds:.0f} s")
 
 
 def _end(number: int | None, preemptible: bool) -> NoReturn:

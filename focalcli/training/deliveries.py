@@ -3,21 +3,16 @@
 import os
 from collections.abc import Iterator
 
-from focalcli.images.fit import Fit
-from focalcli.training.augment import Augmentation
 from focalcli.training.frozen import FrozenBackbone, FrozenSamples
 from focalcli.training.prepare import Plan
-from focalcli.training.samples import Batch, BatchPlan, Samples, batches
+from focalcli.training.samples import Batch, BatchPlan, batches
 
 
 def deliveries(
     plan: Plan, batch_plan: BatchPlan, backbone: FrozenBackbone | None, *, pin: bool, from_step: int
 ) -> Iterator[list[Batch]]:
     """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs."""
-    config, fit = plan.config, Fit.of(plan.model)
-    samples = Samples(
-        plan.train, fit, Augmentation(config.augment, flip=config.flip, fill=fit.fill), config.seed, plan.tiles
-    )
+    config, samples = plan.config, plan.samples()
     source = FrozenSamples(samples, backbone.store) if backbone else samples
     keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]
     flat = [batch for step in keys for batch in step]

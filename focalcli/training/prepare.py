@@ -14,12 +14,14 @@ from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
 from focalcli.detection.losses import check_loss
 from focalcli.errors import ConfigError, DataError, InputNotFound
+from focalcli.images.fit import Fit
 from focalcli.images.tiles import Tile
 from focalcli.losses import alpha_for
 from focalcli.train_config import TrainConfig
+from focalcli.training.augment import Augmentation
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.preflight import doubts
-from focalcli.training.samples import BatchPlan
+from focalcli.training.samples import BatchPlan, Samples
 from focalcli.training.sampling import length, weights
 from focalcli.training.tiles import cut
 from focalcli.training.world import World
@@ -36,6 +38,12 @@ class Plan:
     model: ModelConfig
     notes: tuple[str, ...]
     tiles: tuple[Tile, ...] | None = None  # where each photo of `train` lies in its file, if it is a part of it
+
+    def samples(self) -> Samples:
+        """Give the photos as they are trained on."""
+        config, fit = self.config, Fit.of(self.model)
+        change = Augmentation(config.augment, flip=config.flip, fill=fit.fill)
+        return Samples(self.train, fit, change, config.seed, self.tiles)
 
     def batches(self, world: World) -> BatchPlan:
         """Give which photos form which batch, on this rank of the world."""
