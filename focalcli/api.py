@@ -15,7 +15,7 @@ A user's mistake is a `FocalError` (`focalcli.errors`), its text the line that t
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from focalcli.errors import DataError
 
@@ -115,7 +115,7 @@ def evaluate(
     predictions: PathLike | None = None,
     images: PathLike | None = None,
     device: str = "auto",
-    batch: int = 4,
+    batch: int | Literal["auto"] = "auto",
     say: Say = _quiet,
 ) -> dict[str, Any]:
     """Measure a model, or saved predictions, on a data set; give what `focalcli evaluate --json` prints.
@@ -140,7 +140,7 @@ def evaluate(
         loaded = read_predictions(Path(predictions), dataset)
     else:
         runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
-        loaded = predict(runtime, dataset, batch=batch, max_pixels=MAX_PIXELS)
+        loaded = predict(runtime, dataset, batch=None if batch == "auto" else batch, max_pixels=MAX_PIXELS)
     for note in loaded.notes:
         say(note)
     plain = Wanted("focalcli", reasons=False, report=None, resamples=0, voc=False, sides=(), seed=0)
@@ -153,7 +153,7 @@ def detect(
     model: PathLike | None = None,
     threshold: float | None = None,
     device: str = "auto",
-    batch: int = 4,
+    batch: int | Literal["auto"] = "auto",
 ) -> "Iterator[Record]":
     """Find objects in photos, folders of photos or globs; give a record for each photo, in order, as it is known.
 
@@ -169,7 +169,7 @@ def detect(
 
     sources = Finder().named([str(path) for path in paths])
     runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
-    detector = Detector(runtime, batch=batch, threshold=threshold)
+    detector = Detector(runtime, batch=None if batch == "auto" else batch, threshold=threshold)
     return (result.record for result in detect_stream(sources, detector))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from focalcli.cli.console import say
 from focalcli.cli.evaluate import annotated
+from focalcli.cli.options import BATCH
 from focalcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def calibrate(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+    batch: Annotated[Any, BATCH] = "auto",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
     """Choose a score threshold for each class, to a target.

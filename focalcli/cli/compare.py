@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.evaluate import annotated, detections
+from focalcli.cli.options import BATCH
 from focalcli.errors import GateFailed
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def compare(
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="How often the photos are drawn.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
+    batch: Annotated[Any, BATCH] = "auto",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
     """Compare two models on the same photos, with intervals.

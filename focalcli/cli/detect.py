@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import escape, say
+from focalcli.cli.options import BATCH
 from focalcli.errors import DataError, FocalError, GateFailed, InputNotFound
 from focalcli.inference.options import SelectionConfig, ViewConfig
 
@@ -64,8 +65,8 @@ def detect(
     resume: Annotated[
         bool, _option("--resume", help="Keep the lines of an earlier run and do the rest.", group="Output")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
+    batch: Annotated[Any, BATCH] = "auto",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a photo could not be read.")] = False,
     fail_if: Annotated[
         list[str] | None,

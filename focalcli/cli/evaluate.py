@@ -1,11 +1,12 @@
 """`focalcli evaluate`: numbers of a model, or of saved predictions, on annotated photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from focalcli.cli.console import detail, say
+from focalcli.cli.options import BATCH
 from focalcli.errors import DataError, GateFailed, UsageError
 from focalcli.inference.options import ViewConfig
 
@@ -59,8 +60,8 @@ def evaluate(
         bool, typer.Option("--voc", help="Add Pascal VOC's AP: VOC (all points), VOC07 (11 points).")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Photos at once.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
+    batch: Annotated[Any, BATCH] = "auto",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
     """Measure mean average precision on a data set.
@@ -120,7 +121,7 @@ def detections(
     saved: Path | None,
     *,
     device: str,
-    batch: int,
+    batch: int | None,
     max_pixels: int,
     views: ViewConfig | None = None,
 ) -> "Predictions":

@@ -25,6 +25,21 @@ _PATHS = {"FILE": "file", "DIR": "directory", "PATH": "path"}
 _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
+def _batch(value: Any) -> int | None:
+    """Read a number of photos; None for `auto`, as many as suit the machine."""
+    if value is None or value == "auto":
+        return None
+    if isinstance(value, bool) or not (str(value).isdecimal() and int(value)):
+        raise typer.BadParameter(f"{value!r} is neither auto nor a whole number >= 1.")
+    return int(value)
+
+
+_batch.__name__ = "batch"
+_batch.__dict__["annotation"] = int | Literal["auto"]  # for the JSON Schema
+
+BATCH: Any = typer.Option(parser=_batch, metavar="INT|auto", help="Photos at once.")
+
+
 class Kind(NamedTuple):
     """A field's type taken apart: the bare type, whether None may stand in its place, and its `Meta`s."""
 

@@ -47,6 +47,7 @@ _TOML: dict[str, tuple[tuple[type, ...], str]] = {
     "directory": ((str,), "a path in quotes"),
     "choice": ((str,), "a word in quotes"),
     "list": ((list,), "a list"),
+    "batch": ((int, str), 'a whole number or "auto"'),
 }
 
 # Typer keeps Click's classes private. Of a command we use `name` and `params`; of a parameter its names and its type.

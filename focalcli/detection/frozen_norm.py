@@ -54,21 +54,32 @@ class FoldedConv2d(nn.Conv2d):
         # A tuple keeps the norm from being registered twice; deep copies still copy the pair together.
         self._norm = (norm,)
 
+    @property
+    def activation(self) -> nn.Module:
+        """Give the activation that the norm carried."""
+        return self._norm[0].activation
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Give the scaled weights, and the shift (C,)."""
+        scale, shift = self._norm[0].affine()
+        return self.weight * scale[:, None, None, None], shift
+
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with the scaled weights and the shift as bias, then apply the activation that the norm carried."""
-        norm = self._norm[0]
-        scale, shift = norm.affine()
-        weight = self.weight * scale[:, None, None, None]
+        weight, shift = self.folded()
         if self.same_padding:
-            x = _pad_same(x, self.kernel_size, self.stride)
-        x, weight, shift = autocast(x, weight, shift)
-        if fuses(x, norm.activation):
-            geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
-            return fused_conv2d(x, weight, shift, geometry, norm.activation)
-        activated: Tensor = norm.activation(
-            F.conv2d(x, weight, shift, self.stride, self.padding, self.dilation, self.groups)
-        )
-        return activated
+            x = pad_same(x, self.kernel_size, self.stride)
+        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
+        return convolved(x, weight, shift, geometry, self.activation)
+
+
+def convolved(x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, activation: nn.Module) -> Tensor:
+    """Give activation(conv2d(x, weight, shift)), in one pass where that can be."""
+    x, weight, shift = autocast(x, weight, shift)
+    if fuses(x, activation):
+        return fused_conv2d(x, weight, shift, geometry, activation)
+    activated: Tensor = activation(F.conv2d(x, weight, shift, *geometry))
+    return activated
 
 
 def autocast(*tensors: Tensor) -> list[Tensor]:
@@ -95,7 +106,7 @@ def fold_frozen_norms(module: nn.Module) -> None:
         fold_frozen_norms(child)
 
 
-def _pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
     """Pad (N, C, H, W) as TensorFlow's SAME: output = input / stride rounded up, the odd pixel at right and bottom."""
     height, width = x.shape[-2:]
     vertical = max((-(-height // stride[0]) - 1) * stride[0] + kernel[0] - height, 0)

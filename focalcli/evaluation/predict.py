@@ -14,7 +14,7 @@ from focalcli.inference.options import ViewConfig
 
 
 def predict(
-    runtime: Runtime, dataset: Dataset, *, batch: int = 4, max_pixels: int, views: ViewConfig | None = None
+    runtime: Runtime, dataset: Dataset, *, batch: int | None = None, max_pixels: int, views: ViewConfig | None = None
 ) -> Loaded:
     """Run a model on all photos of a data set; its classes become the data set's, by name.
 

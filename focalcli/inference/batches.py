@@ -1,7 +1,7 @@
 """Photos on their way through the network: views wait for others of their shape, answers wait for their turn."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,10 +39,21 @@ class _Job:
 class Batches:
     """Photos in input order, and their views grouped by shape."""
 
-    def __init__(self, runtime: Runtime, selection: Selection, *, size: int, most: int | None) -> None:
-        """Run up to `size` views at once; give `most` detections a photo, where `selection` names no number."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        selection: Selection,
+        *,
+        size: Callable[[tuple[int, int]], int],
+        typical: int,
+        most: int | None,
+    ) -> None:
+        """Run up to `size` views of a padded shape at once, mostly `typical`.
+
+        Give `most` detections a photo, where `selection` names no number.
+        """
         self._runtime, self._selection, self._size, self._most = runtime, selection, size, most
-        self._limit = size * _WAITING_BATCHES
+        self._limit = typical * _WAITING_BATCHES
         self._jobs: deque[_Job] = deque()
         self._groups: dict[tuple[int, int], list[tuple[_Job, int, View]]] = {}
 
@@ -77,7 +88,7 @@ class Batches:
         group = self._groups.setdefault(view.padded_shape, [])
         group.append((job, place, view))
         job.views_left += 1
-        if len(group) == self._size:
+        if len(group) >= self._size(view.padded_shape):
             self._run(view.padded_shape)
         elif sum(map(len, self._groups.values())) >= self._limit:
             self._run(next(iter(self._groups)))

@@ -9,6 +9,9 @@ import numpy.typing as npt
 from focalcli.config import ModelConfig, PostprocessConfig
 from focalcli.errors import DataError
 
+CPU_BATCH_PIXELS = 1_000_000
+"""Four photos of the default preset: on a CPU more of them only move activations out of its caches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detections:
@@ -72,6 +75,10 @@ class Runtime(Protocol):
     @property
     def config(self) -> ModelConfig:
         """Give the model's configuration: classes, Fit, thresholds."""
+
+    @property
+    def batch_pixels(self) -> int:
+        """Give how many pixels of input to take at once where the user names no number of photos."""
 
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""

@@ -23,23 +23,27 @@ class Detector:
         self,
         runtime: Runtime,
         *,
-        batch: int = 4,
+        batch: int | None = None,
         threshold: float | None = None,
         views: ViewConfig = WHOLE,
         selection: SelectionConfig | None = None,
     ) -> None:
-        """Take up to `batch` views at once; keep what `selection` says, or else scores of at least `threshold`.
+        """Take up to `batch` views at once, else as many as the runtime's `batch_pixels` hold.
+
+        Keep what `selection` says, or else scores of at least `threshold`.
 
         Raises:
             UsageError: the model's file has decided something else.
         """
-        self.config, self.batch = runtime.config, batch
+        self.config, self._batch = runtime.config, batch
         self.views = views.of_model(self.config.tile, self.config.fit.min_size)
         at_least = SelectionConfig(threshold=None if threshold is None else str(threshold))
         self.selection = Selection.of(runtime.config, selection or at_least)
         wanted = self.selection.postprocess(runtime.config.postprocess)
         self._runtime = runtime if wanted == runtime.config.postprocess else runtime.using(wanted)
         self._fit = Fit.of(runtime.config)
+        # Of square photos: how much may be held ready does not depend on what comes.
+        self.batch = self._size(self._fit.padded_shape((1, 1)))
 
     def prepare(self, photo: Photo) -> Prepared:
         """Resize a photo for the network. Safe to call from many threads, so that it can overlap with the network."""
@@ -59,7 +63,7 @@ class Detector:
         """
         # Each tile may hold as many objects as the model gives at once.
         most = None if self.views.tile else self.config.postprocess.max_detections
-        batches = Batches(self._runtime, self.selection, size=self.batch, most=most)
+        batches = Batches(self._runtime, self.selection, size=self._size, typical=self.batch, most=most)
         for item in items:
             if item is None:
                 batches.run_all()
@@ -68,3 +72,7 @@ class Detector:
             yield from batches.answers()
         batches.run_all()
         yield from batches.answers()
+
+    def _size(self, shape: tuple[int, int]) -> int:
+        """Give how many views of a padded shape are taken at once."""
+        return self._batch or max(1, self._runtime.batch_pixels // (shape[0] * shape[1]))

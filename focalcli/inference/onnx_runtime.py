@@ -4,6 +4,7 @@ The file is input from outside: it may hold anything and is trusted in nothing.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from focalcli.config import ModelConfig, PostprocessConfig, decode_config
 from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
-from focalcli.inference.detections import RawDetections
+from focalcli.inference.detections import CPU_BATCH_PIXELS, RawDetections
+
+Run = Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]
 
 CONFIG_KEY = "focalcli.config"
 OUTPUTS = ("num_dets", "boxes", "scores", "labels")
@@ -37,21 +40,23 @@ _REMEDY = "name a file written by `focalcli export --onnx`"
 class OnnxRuntime:
     """A session of an exported model: the same answer as torch gives, from the file alone."""
 
-    def __init__(self, path: Path, *, device: str = "auto") -> None:
-        """Open the file on `device` (auto, cpu, cuda).
+    def __init__(self, path: Path, *, device: str = "auto", precision: str = "auto") -> None:
+        """Open the file on `device` (auto, cpu, cuda, openvino); only OpenVINO has a choice of `precision`.
 
         Raises:
             InputNotFound: there is no such file.
             DataError: it is not an ONNX model, not one of ours, or keeps weights outside of itself.
-            Unavailable: ONNX Runtime has no such device here.
+            Unavailable: ONNX Runtime has no such device here, or OpenVINO is not installed.
         """
         self._place = str(path)
-        self._session = _open_session(path, _provider(device))
+        openvino = device == "openvino"
+        self._session = _open_session(path, PROVIDERS["cpu"] if openvino else _provider(device), checked_only=openvino)
         self.config: ModelConfig = _stored_config(self._session, self._place)
         [entry] = self._session.get_inputs()
         self._input, self._shape = entry.name, entry.shape
         self._float = entry.type != "tensor(uint8)"
         self._channels_last = entry.shape[3] == 3
+        self._run: Run = self._compiled(path, precision) if openvino else self._with_onnxruntime
 
     def using(self, postprocess: PostprocessConfig) -> "OnnxRuntime":
         """Give this model: thresholds and numbers below its own only leave out more, and the caller does that.
@@ -71,17 +76,34 @@ class OnnxRuntime:
             raise UsageError(self._place, "keeps only scores above its own threshold", _CHECKPOINT)
         return self
 
+    @property
+    def batch_pixels(self) -> int:
+        """Give how many pixels of input to take at once."""
+        return CPU_BATCH_PIXELS if self._session.get_providers()[0] == PROVIDERS["cpu"] else 1 << 23
+
     def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
         """Detect in RGB images (N, 3, H, W) uint8, already fitted and padded; boxes are clipped to (H, W)."""
         images = self._on_canvas(images)
         batch: Any = images.transpose(0, 2, 3, 1) if self._channels_last else images
         batch = batch.astype(np.float32) / np.float32(255) if self._float else np.ascontiguousarray(batch)
         try:
-            counts, boxes, scores, labels = self._session.run(OUTPUTS, {self._input: batch})
+            counts, boxes, scores, labels = self._run(batch)
         except FAILURES as error:
             raise DataError(self._place, f"cannot be run ({_first_line(error)})", "export it again") from error
         raw = RawDetections(boxes, scores, labels.astype(np.int64), counts.astype(np.int64))
         return raw.check(self._place, len(images), self.config.num_classes)
+
+    def _with_onnxruntime(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        outputs: list[npt.NDArray[Any]] = self._session.run(OUTPUTS, {self._input: batch})
+        return outputs
+
+    def _compiled(self, path: Path, precision: str) -> Run:
+        from focalcli.inference.openvino_run import compiled
+
+        try:
+            return compiled(path.read_bytes(), OUTPUTS, precision=precision, threads=available_cores())
+        except RuntimeError as error:
+            raise DataError(path, f"OpenVINO cannot run it ({_first_line(error)})", "use --device cpu") from error
 
     def _on_canvas(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Pad at right and bottom, as Fit does, up to the height and width of a file that has fixed ones."""
@@ -109,8 +131,11 @@ def _provider(device: str) -> str:
     return name
 
 
-def _open_session(path: Path, provider: str) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, provider: str, *, checked_only: bool) -> onnxruntime.InferenceSession:
+    """Open the file; `checked_only` when something else will run it."""
     options = onnxruntime.SessionOptions()
+    if checked_only:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # what goes wrong becomes one line of ours
     options.intra_op_num_threads = available_cores()
     # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.

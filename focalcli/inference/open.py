@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from focalcli.errors import DataError, InputNotFound
+from focalcli.errors import DataError, InputNotFound, UsageError
 from focalcli.inference.detections import Runtime
 
 RUNS = Path("runs")
@@ -45,16 +45,19 @@ def open_runtime(path: Path, *, device: str = "auto", precision: str = "auto") -
     Raises:
         InputNotFound: there is no such file.
         DataError: neither a checkpoint nor an ONNX file of focalcli, or damaged.
+        UsageError: OpenVINO was asked to run a checkpoint.
         Unavailable: the device is not here.
     """
     match _kind(path):
         case "onnx":
             from focalcli.inference.onnx_runtime import OnnxRuntime
 
-            return OnnxRuntime(path, device=device)
+            return OnnxRuntime(path, device=device, precision=precision)
         case "safetensors":
             from focalcli.inference.torch_runtime import TorchRuntime
 
+            if device == "openvino":
+                raise UsageError("--device openvino", "runs ONNX files", f"export {path} with `focalcli export --onnx`")
             return TorchRuntime.open(path, device=device, precision=precision)
         case kind:
             raise DataError(path, kind, _REMEDY)

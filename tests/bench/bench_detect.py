@@ -1,6 +1,6 @@
 """Detection from files to JSON lines against a plain torchvision loop with the same network and weights.
 
-    python tests/bench/bench_detect.py MODEL DATA [--split S] [--onnx FILE] [--int8 FILE] [--rounds N] [--photos N]
+    python tests/bench/bench_detect.py MODEL DATA [--split S] [--onnx FILE] [--int8 FILE] [--openvino FILE] [--rounds N] [--photos N]
 
 MODEL: a checkpoint of a timm backbone; DATA: its annotated photos. The peer is torchvision's RetinaNet with timm's
 backbone, one photo at a time, float32. All take turns, round by round, in one process; start-up is not counted. Prints
@@ -97,8 +97,8 @@ def torchvision_loop(path: Path) -> Way:
     return run
 
 
-def focalcli(path: Path, batch: int) -> Way:
-    detector = Detector(open_runtime(path, device="cpu"), batch=batch)
+def focalcli(path: Path, batch: int | None, *, device: str = "cpu") -> Way:
+    detector = Detector(open_runtime(path, device=device), batch=batch)
     classes = detector.config.classes
 
     def run(photos: list[str], output: Path) -> None:
@@ -120,9 +120,10 @@ def main() -> None:
     parser.add_argument("--split")
     parser.add_argument("--onnx", type=Path)
     parser.add_argument("--int8", type=Path)
+    parser.add_argument("--openvino", type=Path, help="an ONNX file")
     parser.add_argument("--photos", type=int, help="only so many; AP is then of no meaning")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, help="as many as suit the machine, if not given")
     options = parser.parse_args()
     dataset = read_dataset(options.data, split=options.split)
     photos = [str(image.path) for image in dataset.images if image.path][: options.photos]
@@ -130,6 +131,8 @@ def main() -> None:
     for name in ("onnx", "int8"):
         if path := getattr(options, name):
             ways[name] = focalcli(path, options.batch)
+    if options.openvino:
+        ways["openvino"] = focalcli(options.openvino, options.batch, device="openvino")
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.jsonl" for name in ways}
         for name, run in ways.items():

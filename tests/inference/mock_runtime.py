@@ -14,6 +14,8 @@ CONFIG = ModelConfig(
 class MockRuntime:
     """Finds one object a channel: the box around its values of 200 and more; the score is the largest value / 255."""
 
+    batch_pixels = 4 * 64 * 64
+
     def __init__(self, config: ModelConfig = CONFIG) -> None:
         self.config, self.shapes = config, []
 

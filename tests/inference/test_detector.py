@@ -4,6 +4,7 @@ import pytest
 from focalcli.errors import DataError, FocalError
 from focalcli.inference.detections import Detections, RawDetections
 from focalcli.inference.detector import Detector
+from focalcli.inference.options import ViewConfig
 from tests.inference.mock_runtime import CONFIG, MockRuntime
 
 
@@ -111,7 +112,7 @@ def test_the_threshold_keeps_equal_scores() -> None:
 class FixedRuntime:
     """Gives the same raw detections for every image."""
 
-    config = CONFIG
+    config, batch_pixels = CONFIG, 64 * 64
 
     def __init__(self, boxes: list) -> None:
         self.boxes = np.array(boxes, np.float32).reshape(-1, 4)
@@ -165,3 +166,25 @@ def test_padding_may_hold_any_class() -> None:
 def test_detections_must_descend() -> None:
     with pytest.raises(AssertionError, match="rise"):
         Detections(np.zeros((2, 4), np.float32), np.array([0.1, 0.2], np.float32), np.zeros(2, np.int64))
+
+
+def test_without_a_number_the_pixels_of_a_batch_are_bounded() -> None:
+    """4 x 64 x 64 pixels: four of 64 x 64, two of 64 x 96 or 96 x 64, and a lone one that is larger than all."""
+    runtime = MockRuntime()
+    photos = [photo(h, w, (1, 1, 20, 30)) for h, w in [(64, 64)] * 9 + [(64, 96)] * 5 + [(96, 64)] * 2]
+    assert len(list(Detector(runtime).detect(photos))) == 16
+    assert sorted(runtime.shapes) == [(1, 3, 64, 64), (1, 3, 64, 96), *[(2, 3, 64, 96)] * 2, (2, 3, 96, 64),
+                                      *[(4, 3, 64, 64)] * 2]  # fmt: skip
+    tight = MockRuntime()
+    tight.batch_pixels = 1
+    assert len(list(Detector(tight).detect(photos[:3]))) == 3 and {shape[0] for shape in tight.shapes} == {1}
+
+
+@pytest.mark.parametrize("side", [64, 96, 200])
+def test_a_tile_of_the_whole_photo_is_the_photo(side: int) -> None:
+    """A tile as large as the photo, or larger, changes nothing."""
+    image = photo(60, 64, (10, 20, 30, 50))
+    [whole] = Detector(MockRuntime()).detect([image])
+    [tiled] = Detector(MockRuntime(), views=ViewConfig(tile=str(side))).detect([image])
+    for name in ("boxes", "scores", "classes"):
+        assert getattr(whole, name).tolist() == getattr(tiled, name).tolist()

@@ -173,3 +173,25 @@ def test_detection_with_onnx_never_imports_torch(tmp_path: Path) -> None:
     )
     words = [sys.executable, "-c", code, str(written(constant_model(), tmp_path))]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+@pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.FLOAT])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_openvino_gives_the_same_answer(kind: int, layout: str, tmp_path: Path) -> None:
+    """The extra `openvino`, by the same protocol: any batch, any size, both inputs and layouts."""
+    pytest.importorskip("openvino", reason="needs the extra: pip install 'focalcli[openvino]'")
+    path = written(constant_model(kind=kind, layout=layout), tmp_path)
+    runtimes = [OnnxRuntime(path, device=device, precision="fp32") for device in ("cpu", "openvino")]
+    assert runtimes[1].config == CONFIG
+    for shape in ((2, 32, 64, 3), (1, 64, 32, 3), (2, 32, 64, 3)):
+        images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8).transpose(0, 3, 1, 2)
+        ours, theirs = (runtime.run(images) for runtime in runtimes)
+        np.testing.assert_allclose(theirs.scores, ours.scores, atol=1e-6)
+        for name in ("boxes", "classes", "counts"):
+            np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
+
+
+def test_without_openvino_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(Unavailable, match=r"focalcli\[openvino\]"):
+        OnnxRuntime(written(constant_model(), tmp_path), device="openvino")

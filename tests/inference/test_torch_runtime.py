@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,8 @@ import torch
 
 from focalcli.checkpoint import save_model
 from focalcli.config import AnchorConfig, ClassInfo, FitConfig, ModelConfig, PostprocessConfig
+from focalcli.detection.fixed import fix
+from focalcli.detection.frozen_norm import FoldedConv2d
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DataError, InputNotFound
 from focalcli.inference.detections import RawDetections
@@ -104,3 +107,16 @@ def test_what_is_not_a_model_is_refused(content: bytes, fact: str, tmp_path: Pat
 def test_a_missing_model_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(InputNotFound, match="no such model file"):
         open_runtime(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_fixed_network_answers_bit_for_bit_the_same(model: RetinaNet, dtype: torch.dtype) -> None:
+    """Norms folded for good, weights cast beforehand, activations in place: no bit of any level moves."""
+    fixed = copy.deepcopy(model)
+    fix(fixed, dtype)
+    assert not any(isinstance(part, FoldedConv2d) for part in fixed.modules())
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 96)).astype(np.uint8))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        before, after, again = model(images), fixed(images), fixed(images)
+    for one, other, third in zip(*(out.logits + out.deltas for out in (before, after, again)), strict=True):
+        assert torch.equal(one, other) and torch.equal(one, third)
