@@ -19,15 +19,16 @@ def remote_sources(url: str, *, max_pixels: int) -> Iterator[Source]:
         InputNotFound: the place cannot be reached.
     """
     files, path = _open(url)
-    protocol = url.partition("://")[0]
     try:
         below = sorted(files.find(path)) if files.isdir(path) else [path]
     except OSError as error:
         raise InputNotFound(url, f"cannot be listed ({error})", "check the address and your access") from error
     for name in below:
         if below == [path] or is_photo_name(name):
-            full = f"{protocol}://{name.lstrip('/')}"
-            yield Source(full, partial(_read, files, name, full, max_pixels), PurePath(name.lstrip("/")))
+            # Some file systems give names with their protocol, some without the root: what was asked for is kept.
+            full = url.rstrip("/") + name.removeprefix(path.rstrip("/"))
+            place = PurePath(name.partition("://")[2] or name.lstrip("/"))
+            yield Source(full, partial(_read, files, name, full, max_pixels), place)
 
 
 def _open(url: str) -> tuple[Any, str]:

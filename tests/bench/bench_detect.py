@@ -1,6 +1,6 @@
 """Detection from files to JSON lines against a plain torchvision loop with the same network and weights.
 
-    python tests/bench/bench_detect.py MODEL DATA [--split S] [--onnx FILE] [--int8 FILE] [--openvino FILE] [--rounds N] [--photos N]
+    python tests/bench/bench_detect.py MODEL DATA [--split S] [--onnx FILE] [--int8 FILE] [--openvino FILE] [--rounds N]
 
 MODEL: a checkpoint of a timm backbone; DATA: its annotated photos. The peer is torchvision's RetinaNet with timm's
 backbone, one photo at a time, float32. All take turns, round by round, in one process; start-up is not counted. Prints

@@ -6,6 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,7 @@ from PIL import Image
 
 from focalcli.cli.console import run
 from tests.images.make import encoded, scene
+from tests.images.mutate import KINDS, bomb, broken
 from tests.inference.mock_runtime import MockRuntime
 
 
@@ -158,6 +164,25 @@ def test_bad_photos_are_errors_in_order_and_the_rest_is_as_if_they_were_not_ther
     for error, fact in zip(errors, facts, strict=True):
         assert fact in error and error.startswith("photos/a")
     assert err.endswith("11 photos, 3 objects; 8 could not be read\n")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # the program shows none, see __main__
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_photos_broken_at_random_cost_no_other_photo(
+    kind: str, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A short round of tests/soak/soak_images.py: a line for each in order, the sound ones as without the broken."""
+    _, clean, _ = detect(capsys, "photos")
+    for number, content in enumerate(broken(kind, 10, seed=1)):
+        (photos / f"a{number}{KINDS[kind]}").write_bytes(content)
+    (photos / "c-bomb.png").write_bytes(bomb(65_535))
+    code, lines, err = detect(capsys, "photos")
+    assert code == 0 and "Traceback" not in err
+    listed = ["photos/a.png", *(f"photos/a{i}{KINDS[kind]}" for i in range(10)), "photos/b/c.png"]
+    assert [line["image"] for line in lines] == [*listed, "photos/c-bomb.png", "photos/d.png"]
+    assert [line for line in lines if line in clean] == clean
+    assert "over the limit" in lines[-2]["error"]
+    assert all(len(line["error"].splitlines()) == 1 for line in lines if "error" in line)
 
 
 def test_strict_fails_after_all_is_done(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -372,6 +397,35 @@ def test_photos_behind_urls(photos: Path, capsys: pytest.CaptureFixture[str]) ->
     ]
 
 
+def test_photos_behind_file_urls_and_a_server(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="needs the extra: pip install 'focalcli[remote]'")
+    _, lines, _ = detect(capsys, f"file://{photos}")
+    plain = detect(capsys, str(photos))[1]
+    assert [line["detections"] for line in lines] == [line["detections"] for line in plain]
+    assert [line["image"] for line in lines] == [f"file://{line['image']}" for line in plain]
+    pytest.importorskip("aiohttp", reason="http needs aiohttp beside fsspec")
+    with served(photos) as address:
+        code, lines, _ = detect(capsys, f"{address}/a.png", f"{address}/none.png")
+    assert code == 0 and lines[0]["detections"] == plain[0]["detections"] and lines[1]["code"] == "not-found"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder by HTTP on the loopback device."""
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 def test_a_protocol_nobody_knows_is_unavailable(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("fsspec")
     code, _, err = detect(capsys, "nosuch://bucket/a.png")
@@ -385,6 +439,49 @@ def test_a_video_without_pyav_says_what_to_install(
     (photos / "clip.mp4").touch()
     code, _, err = detect(capsys, "photos/clip.mp4")
     assert code == 69 and "pip install 'focalcli[video]'" in err
+
+
+def video(path: Path, frames: int) -> None:
+    """Write a video of black frames; frame i has a red square of 16 + 2 i pixels."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 64, "yuv420p", 4_000_000
+        for i in range(frames):
+            image = np.zeros((64, 96, 3), np.uint8)
+            image[8 : 24 + 2 * i, 8 : 24 + 2 * i, 0] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_frames_of_a_video_are_photos(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each n-th frame under its own number; a cut video gives the frames before the cut, then an error."""
+    pytest.importorskip("av", reason="needs the extra: pip install 'focalcli[video]'")
+    video(Path("clip.avi"), 10)
+    code, lines, _ = detect(capsys, "clip.avi", "--every", "3", "--draw", "drawn")
+    assert code == 0 and [line["image"] for line in lines] == [f"clip.avi#{i}" for i in (0, 3, 6, 9)]
+    for line, i in zip(lines, (0, 3, 6, 9), strict=True):
+        assert (line["width"], line["height"]) == (96, 64)
+        [found] = line["detections"]
+        # the codec loses some; a square of 16 + 2 i pixels is found within 3
+        assert found["class"] == "red" and np.abs(np.array(found["box"]) - [8, 8, 24 + 2 * i, 24 + 2 * i]).max() <= 3
+    assert sorted(path.name for path in Path("drawn").iterdir())[0] == "clip.avi-000000.jpg"
+    assert len(detect(capsys, "clip.avi")[1]) == 10
+    Path("text.mp4").write_text("no video")
+    code, lines, _ = detect(capsys, "text.mp4", "photos/a.png")
+    assert code == 0 and "cannot be decoded" in lines[0]["error"] and lines[1]["detections"]
+
+
+@pytest.mark.parametrize("batch", ["auto", "1", "3"])
+def test_the_batch_changes_no_line(batch: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(capsys, "photos", "--batch", batch)[1] == detect(capsys, "photos")[1]
+
+
+@pytest.mark.parametrize("batch", ["0", "many", "-1", "1.5"])
+def test_a_batch_is_auto_or_a_number(batch: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = detect(capsys, "photos", f"--batch={batch}")
+    assert code == 2 and "is neither auto nor a whole number >= 1" in err
 
 
 # The program as a process, with the mock runtime in the model's place.
@@ -422,6 +519,55 @@ def test_a_reader_that_has_enough_ends_it_quietly(photos: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b"model: runs/r/best.safetensors\n"
     assert process.returncode == 141
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_one_line(photos: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*PROGRAM, "photos"], stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    assert done.returncode == 74 and b"Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(b"error: ") and b"no space left" in done.stderr.lower()
+
+
+LIMITED = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+LIMITED += "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300));"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("place", ["found.jsonl", "found.csv", "found"])
+def test_a_full_disk_leaves_the_old_results(place: str, photos: Path) -> None:
+    """Files of more than 300 bytes cannot be written: what was there stays, no other file comes to be."""
+    format = "csv" if place.endswith(".csv") else "jsonl"
+    old = Path(place) / "detections.jsonl" if place == "found" else Path(place)
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("old")
+    program = [PROGRAM[0], "-c", LIMITED + PROGRAM[2], *PROGRAM[3:]]
+    words = [*program, *["photos"] * 9, "-o", place, "--format", format]
+    done = subprocess.run(words, capture_output=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 74 and b"Traceback" not in done.stderr and place.encode() in done.stderr
+    assert old.read_text() == "old"
+    assert not [path for path in Path().rglob("*") if "tmp" in path.name]
+
+
+@pytest.mark.e2e
+def test_a_killed_run_is_continued_to_the_same_bytes(photos: Path) -> None:
+    """kill -9 wherever it is, again and again: the end is that of a run nobody disturbed."""
+    for i in range(400):
+        os.link(photos / "a.png", photos / f"x{i:03}.png")
+    with start("photos", "-o", "whole.jsonl") as process:
+        assert process.wait() == 0
+    partial, size = Path("some.jsonl.partial"), 0
+    for _ in range(3):
+        process = start("photos", "-o", "some.jsonl", "--resume")
+        while process.poll() is None and (not partial.exists() or partial.stat().st_size <= size):
+            os.sched_yield()
+        process.kill()
+        process.communicate()
+        size = partial.stat().st_size if partial.exists() else size
+    with start("photos", "-o", "some.jsonl", "--resume") as process:
+        assert process.wait() == 0
+    assert Path("some.jsonl").read_bytes() == Path("whole.jsonl").read_bytes() and not partial.exists()
 
 
 @pytest.mark.e2e
