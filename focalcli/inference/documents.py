@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
 
 from focalcli.config import ClassInfo
 from focalcli.errors import FocalError
@@ -119,6 +118,7 @@ def label_studio(classes: Sequence[ClassInfo]) -> Document:
 
 def cvat(classes: Sequence[ClassInfo]) -> Document:
     """Give `CVAT for images 1.1`; scores stand in an attribute `score`."""
+    from xml.sax.saxutils import quoteattr  # brings urllib along, which no other format needs
 
     def item(result: Result, position: int) -> str:
         size = result.record.image_size

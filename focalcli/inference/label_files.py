@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from focalcli.config import ClassInfo
 from focalcli.errors import FocalError
@@ -25,6 +24,8 @@ def yolo(result: Result, classes: Sequence[ClassInfo]) -> str:
 
 def voc(result: Result, classes: Sequence[ClassInfo]) -> str:
     """Give a Pascal VOC annotation with one-based, inclusive pixels; scores stand in `confidence`."""
+    from xml.sax.saxutils import escape  # brings urllib along, which no other format needs
+
     found, size = result.record.found, result.record.image_size
     assert size is not None and not isinstance(found, FocalError), result.record
     height, width = size
