@@ -15,9 +15,11 @@ from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
 from focalcli.training.cached_features import describe_store
 from focalcli.training.deliveries import deliveries
+from focalcli.training.fixed_views import fixed_views
 from focalcli.training.frozen import FrozenBackbone, frozen_backbone
 from focalcli.training.journal import Journal, Listener
 from focalcli.training.prepare import Plan
+from focalcli.training.recipe import recipe
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Batch
 from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor, set_lr
@@ -75,6 +77,7 @@ class Training:
             "optimizer": self.stepper.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
             "config": encode_config(self.plan.model),
+            "recipe": recipe(self.plan.config, fixed_views(self.plan.config)),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:

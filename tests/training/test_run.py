@@ -17,6 +17,7 @@ from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFou
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import read_records
 from focalcli.training.prepare import prepare
+from focalcli.training.recipe import recipe
 from focalcli.training.run import Outcome, run_training
 from focalcli.training.run_folder import RunFolder, config_toml, locked, new_run
 from tests.training.small import FAST, write_squares
@@ -91,6 +92,19 @@ def test_resuming_another_model_says_what_differs(squares: Path, tmp_path: Path)
     other = msgspec.structs.replace(FAST, gamma=1.0)
     with pytest.raises(ConfigError, match=r"cannot go on: loss\.gamma was 2\.0, is 1\.0, resume"):
         trained(squares, tmp_path / "run", other, resume=True)
+
+
+@pytest.mark.e2e
+def test_resuming_with_another_recipe_says_what_differs(squares: Path, tmp_path: Path) -> None:
+    """What a step learns stays; the number of epochs and workers may change."""
+    trained(squares, tmp_path / "run", stop_after=1)
+    other = msgspec.structs.replace(FAST, multi_scale=0.5, batch=2, balance=0.5, augment="strong", views=3)
+    with pytest.raises(ConfigError) as error:
+        trained(squares, tmp_path / "run", other, resume=True)
+    for told in ("batch was 4, is 2", "multi_scale was 0.0, is 0.5", "balance was 0.0, is 0.5", "views was 0, is 3"):
+        assert told in str(error.value)
+    longer = msgspec.structs.replace(FAST, epochs=3, workers=1, cache_limit=1.0)
+    assert recipe(longer, 0) == recipe(FAST, 0) != recipe(other, 3)
 
 
 @pytest.mark.e2e

@@ -1,0 +1,26 @@
+"""What must stay as it was when a training goes on: all settings that change what is learned from a step."""
+
+from typing import Any
+
+import msgspec
+
+from focalcli.train_config import TrainConfig
+
+# Free to change: the length, the machine, what is kept where, and where weights started.
+_FREE = (
+    "images", "weights", "epochs", "patience", "force", "log", "device", "workers", "eval_every",
+    "cache_features", "cache_limit",
+)  # fmt: skip
+
+# Compared as parts of the model's configuration.
+_MODEL = (
+    "preset", "min_size", "max_size", "tile", "overlap", "anchor_size", "anchor_ratios",
+    "loss", "alpha", "gamma", "beta", "label_smoothing", "box_loss", "box_weight",
+)  # fmt: skip
+
+
+def recipe(config: TrainConfig, views: int) -> dict[str, Any]:
+    """Give the settings that a training keeps to its end, as plain values; `views` as they were resolved."""
+    values: dict[str, Any] = msgspec.to_builtins(config)
+    kept = {name: value for name, value in values.items() if name not in (*_FREE, *_MODEL)}
+    return {**kept, "views": views}
