@@ -17,7 +17,9 @@ from focalcli.images.decode import read_image
 from focalcli.inference.detector import Detector
 from focalcli.inference.onnx_runtime import OnnxRuntime
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "consumers"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "consumers"
+NODE_MODULES = ROOT / ".venv" / "node" / "node_modules"  # where .ci/packages puts them
 PHOTO_SIZE = (180, 250)
 
 
@@ -65,26 +67,30 @@ def test_python_with_three_libraries(traced, tmp_path: Path, photo: Path) -> Non
     assert len((EXAMPLES / "detect.py").read_text().splitlines()) <= 25
 
 
-def node_runtime() -> str | None:
-    """Give the npm package that Node finds here, through NODE_PATH or ONNXRUNTIME_NODE."""
-    if shutil.which("node") is None:
-        return None
-    for name in (os.environ.get("ONNXRUNTIME_NODE"), "onnxruntime-node", "onnxruntime-web"):
-        if name and subprocess.run(["node", "-e", f"require({name!r})"], capture_output=True).returncode == 0:
-            return name
-    return None
+def node_environment() -> dict[str, str]:
+    places = [os.environ.get("NODE_PATH", ""), str(NODE_MODULES)]
+    return {**os.environ, "NODE_PATH": os.pathsep.join(filter(None, places))}
 
 
-def test_javascript_in_node(traced, tmp_path: Path, photo: Path) -> None:
+def has(package: str) -> bool:
+    """Say whether Node is here and finds a package, in NODE_PATH or where .ci/packages puts it."""
+    words = ["node", "-e", f"require.resolve({package!r})"]
+    return (
+        bool(shutil.which("node"))
+        and not subprocess.run(words, capture_output=True, env=node_environment(), check=False).returncode
+    )
+
+
+@pytest.mark.parametrize("package", ["onnxruntime-web", "onnxruntime-node"])
+def test_javascript_in_node(traced, tmp_path: Path, photo: Path, package: str) -> None:
     """Within the bound of the resize inside the graph: 1 px and 0.01 of score for 95 % of the detections."""
-    name = node_runtime()
-    if name is None:
-        pytest.skip("needs Node and the npm package onnxruntime-node or -web: set NODE_PATH to its node_modules")
+    if not has(package):
+        pytest.skip(f"needs Node and the npm package {package}: run .ci/packages, or set NODE_PATH to its node_modules")
     wanted = expected(traced, tmp_path, photo)
     model = save(traced, tmp_path / "inside.onnx", ExportOptions(resize_inside=True))
     (tmp_path / "labels.txt").write_text("".join(f"{info.name}\n" for info in traced.config.classes))
     words = ["node", str(EXAMPLES / "detect.cjs"), str(model), str(tmp_path / "labels.txt"), str(photo)]
-    environment = {**os.environ, "ONNXRUNTIME_NODE": name}
+    environment = {**node_environment(), "ONNXRUNTIME_NODE": package}
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     same(done.stdout, wanted, box=1.0, score=0.01, share=0.95)
 
