@@ -494,7 +494,7 @@ PROGRAM = [
     "detect",
 ]
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
 
 
 def start(*words: str, **options: object) -> subprocess.Popen[bytes]:

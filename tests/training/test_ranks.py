@@ -16,7 +16,7 @@ from tests.training.test_step import run
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
 TRAIN = [
     "--epochs",
     "2",
