@@ -13,7 +13,6 @@ from focalcli.files import write_text
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
     from focalcli.detection.retinanet import RetinaNet
-    from focalcli.insight.tune import Trial
 
 Topic = Literal["anchors", "loss", "curve", "tune", "audit", "lab"]
 
@@ -32,9 +31,24 @@ class Request(NamedTuple):
     epochs: int
     seed: int
     output: Path | None
+    gammas: str | None
+    alphas: str | None
+    betas: str | None
+    ohem: bool
+    steps: int
+
+
+# Options that only some topics read: elsewhere they would be silently without effect.
+OWN_OPTIONS: dict[str, tuple[str, ...]] = {
+    "anchors": ("preset", "min_size", "fit"),
+    "tune": ("gammas", "alphas", "betas", "ohem", "steps"),
+    "lab": ("steps",),
+    "audit": ("preset", "folds", "epochs"),
+}
 
 
 def insight(
+    context: typer.Context,
     topic: Annotated[
         Topic,
         typer.Argument(
@@ -57,6 +71,18 @@ def insight(
         int, typer.Option(min=2, max=5, help="Models that each leave one part of the photos out (audit).")
     ] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the photos (audit).")] = 12,
+    gammas: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER,...", help="Try these with every alpha, not the twelve settings (tune)."),
+    ] = None,
+    alphas: Annotated[
+        str | None, typer.Option(metavar="NUMBER,...", help="Try these with every gamma; `none` is off (tune).")
+    ] = None,
+    betas: Annotated[
+        str | None, typer.Option(metavar="NUMBER,...", help="Try focal-star too, every gamma with each (tune).")
+    ] = None,
+    ohem: Annotated[bool, typer.Option("--ohem", help="Try OHEM too (tune).")] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that each setting is trained (tune, lab).")] = 160,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and pictures into this folder.")
@@ -70,7 +96,11 @@ def insight(
 
     Example: focalcli insight anchors bay --fit -o insight
     """
-    request = Request(data, model, split, images, preset, min_size, fit, folds, epochs, seed, output)
+    request = Request(
+        data, model, split, images, preset, min_size, fit, folds, epochs, seed, output,
+        gammas, alphas, betas, ohem, steps,
+    )  # fmt: skip
+    _refuse_foreign(context, topic)
     print(json.dumps(TOPICS[topic](request), indent=2))
 
 
@@ -121,28 +151,42 @@ def _curve(request: Request) -> dict[str, Any]:
     return {"gammas": list(GAMMAS), "cross_entropy_over_focal": easy_factors()}
 
 
-def _report(trial: "Trial") -> None:
-    loss, (low, high) = trial.loss, trial.interval
-    say(f"AP {trial.ap:.3f} ({low:.3f} to {high:.3f}): {loss.kind}, gamma {loss.gamma:g}, alpha {loss.alpha}")
+def _refuse_foreign(context: typer.Context, topic: str) -> None:
+    """Refuse an option that another topic reads and this one does not.
+
+    Raises:
+        UsageError: naming the option and the topics it is for.
+    """
+    from focalcli.errors import UsageError
+
+    own = OWN_OPTIONS.get(topic, ())
+    for name in dict.fromkeys(option for options in OWN_OPTIONS.values() for option in options):
+        source = context.get_parameter_source(name)
+        if name not in own and source is not None and source.name == "COMMANDLINE":
+            topics = " and ".join(t for t, options in OWN_OPTIONS.items() if name in options)
+            raise UsageError(f"--{name.replace('_', '-')}", f"does nothing for {topic}", f"it is for {topics}")
 
 
 def _tune(request: Request) -> dict[str, Any]:
     from focalcli.insight.parts import learn_and_measure
-    from focalcli.insight.tune import command_line, tune
+    from focalcli.insight.search import command_line, settings_from
+    from focalcli.insight.trial_picture import draw_trials
+    from focalcli.insight.tune import budget, tune
 
+    settings = settings_from(request.gammas, request.alphas, request.betas, ohem=request.ohem)
     train, test = learn_and_measure(_dataset(request))
-    trials = tune(_network(request), train, test, seed=request.seed, report=_report)
+    trials = tune(_network(request), train, test, seed=request.seed, settings=settings, steps=request.steps)
     best = trials[0]
-    close = [t.as_dict() for t in trials[1:] if t.ap >= best.interval.low]
     result = {
-        "photos": [len(train.images), len(test.images)],
-        "trials": [trial.as_dict() for trial in trials],
+        "budget": budget(train, test, steps=request.steps),
+        "trials": [trial.as_dict(best) for trial in trials],
         "recommended": best.as_dict(),
-        "within_its_interval": len(close),
+        "not_surely_worse": sum(trial.behind(best).low <= 0 for trial in trials[1:]),
         "command": command_line(best.loss, str(request.data)),
     }
     if request.output is not None:
         write_text(request.output / "tune.json", json.dumps(result, indent=2) + "\n")
+        draw_trials(trials, request.output / "tune.png")
     return result
 
 
@@ -172,14 +216,15 @@ def _audit(request: Request) -> dict[str, Any]:
 def _lab(request: Request) -> dict[str, Any]:
     from focalcli.insight.lab import as_markdown, draw_lab, run_lab
     from focalcli.insight.parts import learn_and_measure
+    from focalcli.insight.tune import budget
 
     train, test = learn_and_measure(_dataset(request))
-    tables = run_lab(_network(request), train, test, seed=request.seed, report=_report)
+    tables = run_lab(_network(request), train, test, seed=request.seed, steps=request.steps)
     if request.output is not None:
         write_text(request.output / "lab.json", json.dumps(tables, indent=2) + "\n")
         write_text(request.output / "lab.md", as_markdown(tables))
         draw_lab(tables, request.output / "lab.png")
-    return {"photos": [len(train.images), len(test.images)], "tables": tables}
+    return {"budget": budget(train, test, steps=request.steps), "tables": tables}
 
 
 TOPICS: dict[str, Callable[[Request], dict[str, Any]]] = {

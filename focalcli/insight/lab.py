@@ -4,7 +4,6 @@
 loss does to that layer, not to a whole network. 1c is the coverage of the objects in closed form, without a training.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,11 @@ _GAMMAS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _OHEM = ((128, 0.7), (128, 0.5), (256, 0.5), (512, 0.5))
 
 TABLES: dict[str, tuple[LossConfig, ...]] = {
-    "1a": tuple(LossConfig(gamma=0.0, alpha=alpha) for alpha in _ALPHAS),
+    # The last two: plain cross-entropy from the prior of .01, and from .5, which the paper says diverges.
+    "1a": (
+        *(LossConfig(gamma=0.0, alpha=alpha) for alpha in _ALPHAS),
+        *(LossConfig(gamma=0.0, alpha=None, prior=prior) for prior in (0.01, 0.5)),
+    ),
     "1b": tuple(LossConfig(gamma=gamma, alpha=alpha_for(gamma)) for gamma in _GAMMAS),
     "1d": (
         *(LossConfig(kind="ohem", ohem_examples=n, ohem_nms=nms) for n, nms in _OHEM),
@@ -36,11 +39,11 @@ _GRID = ((1, 1), (2, 1), (3, 1), (1, 3), (2, 3), (3, 3), (4, 3))  # scales x rat
 
 
 def run_lab(
-    model: RetinaNet, train: Dataset, test: Dataset, *, seed: int, report: Callable[[Trial], None]
+    model: RetinaNet, train: Dataset, test: Dataset, *, seed: int, steps: int
 ) -> dict[str, list[dict[str, Any]]]:
     """Give the rows of the four tables. Raises as `tune`."""
     distinct = tuple(dict.fromkeys(loss for table in TABLES.values() for loss in table))
-    trials = {trial.loss: trial for trial in tune(model, train, test, seed=seed, settings=distinct, report=report)}
+    trials = {trial.loss: trial for trial in tune(model, train, test, seed=seed, settings=distinct, steps=steps)}
     rows = {name: [_row(name, trials[loss]) for loss in table] for name, table in TABLES.items()}
     return {"1a": rows["1a"], "1b": rows["1b"], "1c": coverage_rows(train, model.config), "1d": rows["1d"]}
 
@@ -73,12 +76,13 @@ def draw_lab(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Draw AP against alpha (1a) and against gamma (1b), with 95 % intervals, and OHEM's best; write a PNG."""
     drawn, axes = figure(2)
     for axis, name, key, place in ((axes[0], "1a", "alpha", _logit), (axes[1], "1b", "gamma", _root)):
-        x = [place(row[key]) for row in tables[name]]
-        ap = np.array([row["AP"] for row in tables[name]])
-        low, high = np.array([row["AP_95%"] for row in tables[name]]).T
+        rows = [row for row in tables[name] if row[key] != "none"]
+        x = [place(row[key]) for row in rows]
+        ap = np.array([row["AP"] for row in rows])
+        low, high = np.array([row["AP_95%"] for row in rows]).T
         axis.errorbar(x, ap, yerr=[np.maximum(ap - low, 0), np.maximum(high - ap, 0)], fmt="o-", color=COLOURS[0],
                       capsize=3)  # fmt: skip
-        axis.set_xticks(x, [f"{row[key]:g}" for row in tables[name]])
+        axis.set_xticks(x, [f"{row[key]:g}" for row in rows])
         axis.set(xlabel=f"{key}" + (" (gamma 0)" if name == "1a" else " (alpha of Table 1b)"), ylim=(0, None))
     best = max(row["AP"] for row in tables["1d"] if row["loss"] == "ohem")
     axes[1].axhline(best, color=COLOURS[1], linestyle="--", label="OHEM, best")
@@ -99,7 +103,7 @@ def _row(table: str, trial: Trial) -> dict[str, Any]:
     numbers = {name: value for name, value in trial.as_dict().items() if name in ("AP", "AP_95%", "AP50")}
     loss = trial.loss
     if table == "1a":
-        return {"alpha": loss.alpha, **numbers}
+        return {"alpha": "none" if loss.alpha is None else loss.alpha, "prior": loss.prior, **numbers}
     if table == "1b":
         return {"gamma": loss.gamma, "alpha": loss.alpha, **numbers}
     if loss.kind != "ohem":

@@ -7,10 +7,12 @@ import torch
 from focalcli.config import LossConfig
 from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.errors import DataError
+from focalcli.errors import DataError, UsageError
 from focalcli.insight.observe import observe
 from focalcli.insight.parts import folds, learn_and_measure, without
-from focalcli.insight.tune import SETTINGS, command_line, features, tune
+from focalcli.insight.search import SETTINGS, command_line, grid, settings_from
+from focalcli.insight.side_by_side import features, fit_layers
+from focalcli.insight.tune import Trial, tune
 
 
 def test_there_are_twelve_settings_and_each_is_another() -> None:
@@ -30,15 +32,52 @@ def test_each_photo_is_seen_with_its_own_objects(network: RetinaNet, dataset: Da
 def test_trials_repeat_and_the_model_stays(
     network: RetinaNet, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("focalcli.insight.tune._STEPS", 3)
-    monkeypatch.setattr("focalcli.insight.tune._RESAMPLES", 3)
+    monkeypatch.setattr("focalcli.insight.tune.RESAMPLES", 3)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     train, test = learn_and_measure(dataset)
     settings = (LossConfig(), LossConfig(gamma=0.0, alpha=0.75), LossConfig(kind="ohem"))
-    one, two = (tune(network, train, test, seed=1, settings=settings) for _ in range(2))
+    one, two = (tune(network, train, test, seed=1, settings=settings, steps=3) for _ in range(2))
     assert str(one) == str(two)
     assert [trial.ap for trial in one] == sorted((trial.ap for trial in one), reverse=True)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_layers_trained_side_by_side_are_those_trained_alone(network: RetinaNet, dataset: Dataset) -> None:
+    """Photos of two sizes among them, so that a step has more than one group."""
+    photos = list(features(network, dataset.take_images(np.arange(3))))
+    other = photos[0]._replace(
+        tower=[level[:, :, : max(level.shape[2] // 2, 1)] for level in photos[0].tower], input_size=(1, 1)
+    )
+    kept = [level.shape[2] * level.shape[3] * network.config.anchors.per_cell for level in other.tower]
+    anchors = [level[:count] for level, count in zip(other.anchors, kept, strict=True)]
+    targets = torch.full((1, sum(kept)), -1)
+    targets[0, 5] = 1
+    photos.append(other._replace(anchors=anchors, targets=targets))
+    settings = (LossConfig(), LossConfig(gamma=0.0, alpha=0.75, prior=0.5), LossConfig(kind="ohem"))
+    together = fit_layers(network.config, settings, photos, seed=2, steps=3)
+    for loss, layer in zip(settings, together, strict=True):
+        [alone] = fit_layers(network.config, [loss], photos, seed=2, steps=3)
+        torch.testing.assert_close(layer.weight, alone.weight, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(layer.bias, alone.bias, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(together[0].weight, together[1].weight, atol=1e-3)
+
+
+def test_the_interval_of_a_difference_is_of_the_same_photos() -> None:
+    """Always .1 behind: the interval of the difference has no width, though that of AP has."""
+    ap = np.linspace(0.3, 0.5, 41)
+    best, other = (Trial(LossConfig(), 0.4, 0.6, ap - less) for less in (0.0, 0.1))
+    assert other.behind(best) == pytest.approx((0.1, 0.1))
+    assert best.interval == pytest.approx((0.305, 0.495))
+    assert "behind_95%" in other.as_dict(best) and "behind_95%" not in best.as_dict(best)
+
+
+def test_a_search_is_spanned_by_gammas_alphas_betas_and_ohem() -> None:
+    assert settings_from(None, None, None, ohem=False) == SETTINGS
+    found = settings_from("0,2", "none,0.25", "0,1", ohem=True)
+    assert found == grid((0.0, 2.0), (None, 0.25), (0.0, 1.0), ohem=True)
+    assert [loss.kind for loss in found] == ["focal"] * 4 + ["focal-star"] * 2 + ["ohem"]
+    with pytest.raises(UsageError, match="--alphas: '2' is no number from 0 to 1"):
+        settings_from(None, "0.5,2", None, ohem=False)
 
 
 def test_cached_features_give_the_models_own_logits(network: RetinaNet, dataset: Dataset) -> None:
@@ -55,10 +94,19 @@ def test_a_part_without_objects_is_refused(network: RetinaNet, dataset: Dataset)
         tune(network, dataset, empty, seed=0)
 
 
-def test_the_command_line_says_the_setting() -> None:
-    assert command_line(LossConfig(gamma=0.5, alpha=None), "bay") == (
-        "focalcli train bay --loss focal --gamma 0.5 --alpha none"
-    )
+@pytest.mark.parametrize(
+    ("loss", "flags"),
+    [
+        (LossConfig(gamma=0.5, alpha=None), "--loss focal --gamma 0.5 --alpha none"),
+        (LossConfig(kind="focal-star"), "--loss focal-star --gamma 2.0 --alpha 0.25 --beta 1.0"),
+        (
+            LossConfig(kind="ohem", ohem_nms=None, ohem_balanced=True),
+            "--loss ohem --ohem-examples 128 --ohem-nms none --ohem-balanced",
+        ),
+    ],
+)
+def test_the_command_line_says_the_setting(loss: LossConfig, flags: str) -> None:
+    assert command_line(loss, "bay") == f"focalcli train bay {flags}"
 
 
 def test_folds_hold_each_photo_once(dataset: Dataset) -> None:
