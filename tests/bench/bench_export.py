@@ -1,7 +1,9 @@
-"""Speed of exported files, alternating in one run: python tests/bench/bench_export.py [--model M --calibrate DATA]
+"""Speed of exported files, alternating in one run: python tests/bench/bench_export.py [--model M --int8 FILE ...]
 
 Two networks at 320 x 320: torchvision's RetinaNet R50 by its own legacy ONNX export against our export of the same
 weights; and the model in question (default: the preset lite0 with random weights) in torch eager, fp32, fp16 and INT8.
+Each form comes from a file of `focalcli export` where one is given, else it is built here, INT8 with ranges of
+generated images.
 Milliseconds at batch 1 and images a second at batch 8, the median of alternating rounds. One JSON line a comparison.
 """
 
@@ -9,7 +11,6 @@ import argparse
 import io
 import json
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -22,7 +23,6 @@ from torchvision.models.detection import retinanet_resnet50_fpn
 
 from focalcli.checkpoint import load_model
 from focalcli.config import ClassInfo, model_config
-from focalcli.dataset.read import read_dataset
 from focalcli.detection.postprocess import detect
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.export.cases import generated
@@ -31,9 +31,9 @@ from focalcli.export.half import to_half
 from focalcli.export.options import ExportOptions, fixed_fit
 from focalcli.export.quantize import find_ranges, prepared, quantized
 from focalcli.export.session import open_session
-from focalcli.export.write import Proof, limits_for, write_onnx
 
 SIZE = (320, 320)
+FORMS = ("fp32", "fp16", "int8")
 Run = Callable[[], object]
 
 
@@ -97,25 +97,21 @@ def against_torchvision(rounds: int) -> None:
     }
     found = medians(runs, rounds)
     numbers = (found["ours"] * 1e3, found["torchvision"] * 1e3)
-    numbers = (found["ours"] * 1e3, found["torchvision"] * 1e3)
     report("export: R50 fp32, batch 1, against torchvision's legacy export", *numbers, unit="ms")
 
 
-def eight_bits(model: RetinaNet, fp32: onnx.ModelProto, calibrate: Path | None, split: str | None) -> onnx.ModelProto:
-    if calibrate is None:
-        ready = prepared(fp32)
-        return quantized(ready, find_ranges(ready, lambda: iter([images(1), images(3)]), "minmax"), [])
-    with tempfile.TemporaryDirectory() as folder:
-        target, options = Path(folder) / "int8.onnx", ExportOptions(size=SIZE, precision="int8")
-        proof = Proof(limits_for(options))
-        write_onnx(model, target, options, proof, calibration=read_dataset(calibrate, split=split), say=print)
-        return onnx.load(target)
+def eight_bits(fp32: onnx.ModelProto) -> onnx.ModelProto:
+    ready = prepared(fp32)
+    return quantized(ready, find_ranges(ready, lambda: iter([images(1), images(3)]), "minmax"), [])
 
 
-def precisions(model: RetinaNet, calibrate: Path | None, split: str | None, rounds: int) -> None:
+def precisions(model: RetinaNet, files: dict[str, Path | None], rounds: int) -> None:
     model.config = fixed_fit(model.config, SIZE)
-    fp32 = build_onnx(model, ExportOptions(size=SIZE))
-    forms = {"fp32": fp32, "fp16": to_half(fp32), "int8": eight_bits(model, fp32, calibrate, split)}
+    forms = {name: onnx.load(path) for name, path in files.items() if path}
+    if "fp32" not in forms:
+        forms["fp32"] = build_onnx(model, ExportOptions(size=SIZE))
+    forms.setdefault("fp16", to_half(forms["fp32"]))
+    forms.setdefault("int8", eight_bits(forms["fp32"]))
     for batch in (1, 8):
         photo = images(batch)
         runs = {"eager": eager_run(model, photo), **{name: session_run(form, photo) for name, form in forms.items()}}
@@ -128,14 +124,14 @@ def precisions(model: RetinaNet, calibrate: Path | None, split: str | None, roun
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--calibrate", type=Path)
-    parser.add_argument("--split")
+    for form in FORMS:
+        parser.add_argument(f"--{form}", type=Path, metavar="FILE")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
     torch.manual_seed(0)
     random = model_config("lite0", tuple(ClassInfo(str(i), i) for i in range(3)))
     model = load_model(given.model) if given.model else build_retinanet(random).eval()
-    precisions(model, given.calibrate, given.split, given.rounds)
+    precisions(model, {form: getattr(given, form) for form in FORMS}, given.rounds)
     against_torchvision(given.rounds)
 
 
