@@ -6,7 +6,6 @@ read with `weights_only=True` and never otherwise.
 
 import json
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,11 +17,11 @@ from focalcli.config import ModelConfig, decode_config, encode_config
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import ConfigError, DataError, InputNotFound
 from focalcli.files import replacing, write_bytes
+from focalcli.torch_files import LOAD_ERRORS, load_torch_file
 
 HEADER_KEY = "focalcli"  # one key only: safetensors writes several in random order
 
-# torch.load raises any of these on a file that is damaged, hostile or of another kind.
-_LOAD_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, UnpicklingError)
+_KINDS = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
 
 _REMEDY = "name a .safetensors file written by `focalcli train`"
 
@@ -53,6 +52,8 @@ def load_checkpoint(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     except (SafetensorError, OSError, RuntimeError) as error:
         raise DataError(path, f"damaged safetensors file ({error})", "copy or train it again") from error
     for name, tensor in state.items():
+        if tensor.dtype not in _KINDS:
+            raise DataError(path, f"tensor {name} is {tensor.dtype}, which no model here has", _REMEDY)
         if not torch.isfinite(tensor).all():
             raise DataError(path, f"tensor {name} holds values that are not finite", "train it again")
     return config, state
@@ -80,14 +81,32 @@ def load_model(path: Path) -> RetinaNet:
     """Build the network of a model file and load its weights, in evaluation mode on the CPU. Raises as above."""
     config, state = load_checkpoint(path)
     try:
-        model = build_retinanet(config)
-        model.load_state_dict(state)
+        model = _filled(config, state)
     except ConfigError as error:
         raise DataError(path, f"its network cannot be built ({error})", _REMEDY) from error
     except RuntimeError as error:
         fact = f"its weights do not fit its configuration ({str(error).splitlines()[-1].strip()})"
         raise DataError(path, fact, _REMEDY) from error
     return model.eval()
+
+
+def _filled(config: ModelConfig, state: dict[str, Tensor]) -> RetinaNet:
+    """Build a network around weights that are there: a configuration cannot ask for more memory than its file fills."""
+    try:
+        with torch.device("meta"):
+            model = build_retinanet(config)
+    except ConfigError as error:
+        if not isinstance(error.__cause__, RuntimeError):
+            raise
+        # Some backbones compute with their weights while they are built.
+        model = build_retinanet(config)
+    own = model.state_dict()
+    kept = {name: tensor.to(own[name].dtype, copy=True) if name in own else tensor for name, tensor in state.items()}
+    model.load_state_dict(kept, assign=True)
+    if any(buffer.is_meta for buffer in model.buffers()):  # numbers that are no weights: only a real one has them
+        model = build_retinanet(config)
+        model.load_state_dict(state)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def save_training_state(path: Path, state: dict[str, Any]) -> None:
@@ -106,8 +125,8 @@ def load_training_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputNotFound(path, "no saved training state", "start the training without --resume")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _LOAD_ERRORS as error:
+        state = load_torch_file(path)
+    except LOAD_ERRORS as error:
         raise DataError(
             path, f"not a training state, or damaged ({type(error).__name__})", "start without --resume"
         ) from error

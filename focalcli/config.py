@@ -27,9 +27,9 @@ class ClassInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FitConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a photo becomes network input: shorter side to `min_size`, longer at most `max_size`, padded to `divisor`."""
 
-    min_size: Annotated[int, Meta(ge=16)] = 320
-    max_size: Annotated[int, Meta(ge=16)] = 544
-    divisor: Annotated[int, Meta(ge=1)] = 32
+    min_size: Annotated[int, Meta(ge=16, le=16384)] = 320
+    max_size: Annotated[int, Meta(ge=16, le=16384)] = 544
+    divisor: Annotated[int, Meta(ge=1, le=16384)] = 32
 
 
 class TileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,9 +46,9 @@ class AnchorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the whole image, as its published weights were trained.
     """
 
-    sizes: tuple[Positive, ...] = (32.0, 64.0, 128.0, 256.0, 512.0)
-    scales: tuple[Positive, ...] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
-    ratios: tuple[Positive, ...] = (0.5, 1.0, 2.0)
+    sizes: tuple[Positive, Positive, Positive, Positive, Positive] = (32.0, 64.0, 128.0, 256.0, 512.0)
+    scales: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=16)] = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
+    ratios: Annotated[tuple[Positive, ...], Meta(min_length=1, max_length=16)] = (0.5, 1.0, 2.0)
     convention: Literal["centered", "torchvision"] = "centered"
 
     @property
@@ -81,9 +81,9 @@ class PostprocessConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     score_threshold: Fraction = 0.05
     class_thresholds: tuple[float, ...] | None = None
-    candidates: Annotated[int, Meta(ge=1)] = 1000
+    candidates: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     nms_iou: Fraction = 0.5
-    max_detections: Annotated[int, Meta(ge=1)] = 100
+    max_detections: Annotated[int, Meta(ge=1, le=100_000)] = 100
     temperature: Positive = 1.0
 
 
@@ -96,13 +96,13 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     backbone: str = "tf_efficientnet_lite0"
     backbone_norm_eps: Annotated[float, Meta(ge=0)] | None = None
     backbone_stride_in_1x1: bool = False
-    pyramid_channels: Annotated[int, Meta(ge=8)] = 64
+    pyramid_channels: Annotated[int, Meta(ge=8, le=4096)] = 64
     pyramid_top: Literal["c5", "p5"] = "c5"
-    head_channels: Annotated[int, Meta(ge=8)] = 64
-    head_convs: Annotated[int, Meta(ge=1)] = 4
+    head_channels: Annotated[int, Meta(ge=8, le=4096)] = 64
+    head_convs: Annotated[int, Meta(ge=1, le=32)] = 4
     head_norm: Literal["none", "group"] = "none"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
     anchors: AnchorConfig = AnchorConfig()
     fit: FitConfig = FitConfig()
     tile: TileConfig | None = None
@@ -110,6 +110,14 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     postprocess: PostprocessConfig = PostprocessConfig()
     data_fingerprint: str = ""
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what one field alone cannot tell."""
+        thresholds = self.postprocess.class_thresholds
+        if not self.classes:
+            raise ValueError("it has no classes")
+        if thresholds is not None and len(thresholds) != self.num_classes:
+            raise ValueError(f"it has {len(thresholds)} class thresholds for {self.num_classes} classes")
 
     @property
     def num_classes(self) -> int:

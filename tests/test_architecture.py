@@ -22,7 +22,7 @@ ORDER = [
     ("checkpoint",),
     ("dataset", "losses"),
     ("images", "detection"),
-    ("config", "train_config", "files"),
+    ("config", "train_config", "files", "torch_files"),
     ("errors", "__init__"),
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

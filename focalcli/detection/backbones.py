@@ -1,5 +1,6 @@
 """Backbones from timm that give C3, C4 and C5, and the ImageNet weights that need no network."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ def build_backbone(
     import timm
     from timm.models.resnet import Bottleneck
 
+    if not re.fullmatch(r"[\w.\-]+", name):  # timm would take hf-hub:NAME from the network, local-dir:PATH from disk
+        raise ConfigError(f"backbone {name!r}", "not a name of timm's", "see timm.list_models()")
     try:
         body = timm.create_model(name, features_only=True, out_indices=_C3_TO_C5, pretrained=False)
     except (RuntimeError, IndexError, AttributeError) as error:

@@ -81,7 +81,8 @@ class RetinaNet(nn.Module):
         self.config = config
         self.backbone = Backbone(config)
         self.head = build_heads(config)
-        mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (config.mean, config.std))
+        # On the CPU even where the weights are only outlined: see `checkpoint`.
+        mean, std = (torch.tensor(values, device="cpu").view(1, 3, 1, 1) * 255 for values in (config.mean, config.std))
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("scale", 1 / std, persistent=False)
         self._anchors: dict[tuple[int, int, torch.device], list[Tensor]] = {}

@@ -3,15 +3,17 @@
 They cover batches of 1 and 3, two shapes, and, by moving the score threshold, no object, a few, and more than fit.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
-from focalcli.export.options import ExportOptions
+from focalcli.export.options import ExportOptions, Side
 from focalcli.images.decode import Pixels
 
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Aim = Literal["as it is", "none", "few", "more than fit"]
 
 
@@ -19,8 +21,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A batch of generated images of one shape, and what the score threshold is moved for."""
 
     name: str
-    seeds: tuple[int, ...]
-    size: tuple[int, int]
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=8)]
+    size: tuple[Side, Side]
     aim: Aim = "as it is"
 
 

@@ -7,11 +7,12 @@ import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from focalcli import __version__
 from focalcli.config import ModelConfig
@@ -32,6 +33,11 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: list[float]
     labels: list[int]
 
+    def __post_init__(self) -> None:
+        """Check that every row is whole."""
+        if not len(self.boxes) == len(self.scores) == len(self.labels):
+            raise ValueError("an answer has rows that are not whole")
+
     @classmethod
     def of(cls, rows: Rows) -> "Answer":
         """Give rows as an answer. Inverse of `rows`, but for rounding."""
@@ -50,6 +56,11 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: float | None
     answers: list[Answer]
     photo: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that every image has its answer."""
+        if len(self.answers) != len(self.case.seeds):
+            raise ValueError(f"{len(self.answers)} answers to {len(self.case.seeds)} images")
 
 
 class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +100,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     quantization: Quantization | None = None
     notes: tuple[str, ...] = ()
     environment: dict[str, str]
-    trials: list[Trial]
+    trials: Annotated[list[Trial], Meta(max_length=32)]
 
 
 class Runner(Protocol):

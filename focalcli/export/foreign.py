@@ -3,10 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
@@ -16,11 +14,9 @@ from focalcli.config import ClassInfo, ModelConfig
 from focalcli.detection.retinanet import build_retinanet
 from focalcli.errors import DataError, InputNotFound
 from focalcli.export import detectron2_weights, torchvision_weights
+from focalcli.torch_files import LOAD_ERRORS, load_torch_file
 
 State = dict[str, Tensor]
-
-# torch.load raises any of these on a file that is damaged, hostile or of another kind.
-_LOAD_ERRORS = (OSError, EOFError, LookupError, RuntimeError, ValueError, TypeError, UnpicklingError)
 
 # torchvision's published file, whose batch norms have eps 0: its name and this beginning of its hash are its own.
 _EPS_ZERO = "eeacb38b"
@@ -75,8 +71,8 @@ def read_tensors(path: Path) -> tuple[State, str]:
         if content[8:9] == b"{":
             loaded = load_safetensors(content)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *_LOAD_ERRORS) as error:
+            loaded = load_torch_file(path)
+    except (SafetensorError, *LOAD_ERRORS) as error:
         remedy = "save its state dict with torch.save in the program that made it, and import that"
         raise DataError(path, "not a file of tensors only, or damaged; nothing in it was run", remedy) from error
     inner = loaded.get("model", loaded) if isinstance(loaded, dict) else {}

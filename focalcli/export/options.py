@@ -14,6 +14,8 @@ Output = Literal["detections", "decoded", "raw", "flat7", "trt"]
 Precision = Literal["fp32", "fp16", "int8"]
 
 OPSETS = range(18, 24)
+LARGEST = 4096  # pixels of a fixed side: a certificate may not ask for images of any size
+Side = Annotated[int, Meta(ge=1, le=LARGEST)]
 THRESHOLD = "score_threshold"  # the constant (1, C, 1) in a file
 LEVELS = ("p3", "p4", "p5", "p6", "p7")
 
@@ -31,7 +33,7 @@ class ExportOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     input: Input = "uint8"
     layout: Layout = "nchw"
-    size: tuple[int, int] | None = None
+    size: tuple[Side, Side] | None = None
     resize_inside: bool = False
     output: Output = "detections"
     opset: Annotated[int, Meta(ge=18, le=23)] = 18
@@ -50,7 +52,7 @@ def parse_size(text: str) -> tuple[int, int]:
     ((320, 544), (320, 320))
 
     Raises:
-        UsageError: not such a size, or not multiples of 32.
+        UsageError: not such a size, not multiples of 32, or too large.
     """
     sides = text.lower().split("x")
     numbers = [int(side) for side in sides if side.isdecimal()]
@@ -58,6 +60,10 @@ def parse_size(text: str) -> tuple[int, int]:
         raise UsageError("--size", f"{text!r} is not HEIGHTxWIDTH", "for example --size 320x544")
     if any(number % 32 for number in numbers):
         raise UsageError("--size", f"{text!r} has a side that is no multiple of 32", "the pyramid needs that")
+    if max(numbers) > LARGEST:
+        raise UsageError(
+            "--size", f"{text!r} has a side over {LARGEST}", "export without --size, or cut photos to tiles"
+        )
     return numbers[0], numbers[-1]
 
 

@@ -13,7 +13,7 @@ from focalcli.export.options import THRESHOLD, ExportOptions
 from focalcli.export.rows import Array, Rows, rows_of
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
-from focalcli.inference.onnx_runtime import available_cores
+from focalcli.inference.onnx_runtime import session_options
 
 
 class FileSession:
@@ -91,7 +91,4 @@ def _without_plugin(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def open_session(content: bytes) -> onnxruntime.InferenceSession:
     """Open a model that is in memory, on all cores of this process."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = available_cores()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])

@@ -13,6 +13,9 @@ from focalcli.export.metadata import CONFIG_KEY, OPTIONS_KEY, metadata
 from focalcli.export.session import FileSession
 from focalcli.inference.onnx_runtime import FAILURES
 
+# A graph may lack what is looked for in its answers, as well as fail.
+_FAILURES = (*FAILURES, LookupError, AssertionError)
+
 
 class Check(NamedTuple):
     """One thing that was looked at: its name, whether it holds, and what was seen."""
@@ -75,7 +78,10 @@ def _metadata(model: onnx.ModelProto, certificate: Certificate) -> Check:
 
 def _trials(model: onnx.ModelProto, certificate: Certificate) -> list[Check]:
     """Run every trial on one session: files of a threshold are opened once."""
-    session = FileSession(model, certificate.config, certificate.options)
+    try:
+        session = FileSession(model, certificate.config, certificate.options)
+    except _FAILURES as error:
+        return [Check("trials", False, f"cannot be run ({type(error).__name__})")]
     return [_trial(trial, session, certificate) for trial in certificate.trials]
 
 
@@ -84,6 +90,6 @@ def _trial(trial: Trial, session: FileSession, certificate: Certificate) -> Chec
     name = f"{trial.case.name} {width}x{height}"
     try:
         found = compare_trial(trial, session, certificate.config, certificate.options, certificate.limits)
-    except FAILURES as error:
-        return Check(name, False, f"cannot be run ({str(error).strip().splitlines()[0][:120]})")
+    except _FAILURES as error:
+        return Check(name, False, f"cannot be run ({str(error).strip().partition(chr(10))[0][:120]})")
     return Check(name, found.within(certificate.limits), describe(found))

@@ -133,13 +133,9 @@ def _provider(device: str) -> str:
 
 def _open_session(path: Path, provider: str, *, checked_only: bool) -> onnxruntime.InferenceSession:
     """Open the file; `checked_only` when something else will run it."""
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     if checked_only:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4  # what goes wrong becomes one line of ours
-    options.intra_op_num_threads = available_cores()
-    # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=[provider])
     except FileNotFoundError as error:
@@ -150,6 +146,16 @@ def _open_session(path: Path, provider: str, *, checked_only: bool) -> onnxrunti
         if any(words in str(error).lower() for words in _OUTSIDE):
             raise DataError(path, "keeps its weights in another file, which is refused", _REMEDY) from error
         raise DataError(path, f"not an ONNX model, or damaged ({_first_line(error)})", _REMEDY) from error
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """Give what every session here is opened with: all cores, no talk, and no look at other files."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong becomes one line of ours
+    options.intra_op_num_threads = available_cores()
+    # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    return options
 
 
 def available_cores() -> int:
