@@ -106,7 +106,7 @@ def _filled(config: ModelConfig, state: dict[str, Tensor]) -> RetinaNet:
     if any(buffer.is_meta for buffer in model.buffers()):  # numbers that are no weights: only a real one has them
         model = build_retinanet(config)
         model.load_state_dict(state)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last)
 
 
 def save_training_state(path: Path, state: dict[str, Any]) -> None:

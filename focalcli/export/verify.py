@@ -14,7 +14,7 @@ from focalcli.export.session import FileSession
 from focalcli.inference.onnx_runtime import FAILURES
 
 # A graph may lack what is looked for in its answers, as well as fail.
-_FAILURES = (*FAILURES, LookupError, AssertionError)
+_FAILURES: tuple[type[Exception], ...] = (*FAILURES, LookupError, AssertionError)
 
 
 class Check(NamedTuple):
