@@ -2,7 +2,8 @@
 
     python tests/bench/bench_train.py
 
-EfficientNet-Lite0 from timm, 64-wide pyramid and heads, 80 classes, photos of 320 x 320, batch 8, frozen batch norm.
+EfficientNet-Lite0 from timm with its ImageNet weights, 64-wide pyramid and heads, 80 classes, photos of 320 x 320,
+batch 8, frozen batch norm.
 The peer runs as torchvision's reference loop does: float32, its own memory format and loss, AdamW. Both sides step in
 turns in two processes; prints images/s (median of the steps) and the peak memory of each process.
 """
@@ -33,6 +34,7 @@ def photos() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def ours() -> Callable[[], None]:
     """Give one step as `focalcli train` takes it."""
     from focalcli.config import ClassInfo, model_config
+    from focalcli.detection.backbones import load_imagenet
     from focalcli.detection.devices import keep_memory, pick_precision
     from focalcli.detection.retinanet import build_retinanet
     from focalcli.detection.targets import pad_objects
@@ -45,6 +47,7 @@ def ours() -> Callable[[], None]:
 
     keep_memory()
     model = build_retinanet(model_config("lite0", tuple(ClassInfo(str(i), i) for i in range(CLASSES)))).train()
+    load_imagenet(model.backbone.body, "tf_efficientnet_lite0", download=False)
     freeze(model, "stem")
     device = torch.device("cpu")
     optimizer = build_optimizer(model.parameters(), TrainConfig())
@@ -67,10 +70,13 @@ def theirs() -> Callable[[], None]:
     from torchvision.ops import FeaturePyramidNetwork
     from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
+    from focalcli.detection.backbones import load_imagenet
+
     class Backbone(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.body = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(2, 3, 4))
+            load_imagenet(self.body, "tf_efficientnet_lite0", download=False)
             self.fpn = FeaturePyramidNetwork([40, 112, 320], 64, LastLevelP6P7(320, 64))
             self.out_channels = 64
 
