@@ -270,6 +270,19 @@ def test_python_api_script(home: Path, tmp_path: Path) -> None:
     assert done.stdout.count(".jpg") == 2
 
 
+def test_the_papers_tables_come_out(home: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "bay").symlink_to(home / "bay")
+    script = EXAMPLES / "paper" / "run.sh"
+    first = run(script, "out", cwd=tmp_path, MODEL=str(model), FOCALCLI_INSIGHT_STEPS="1")
+    assert [line for line in first.stdout.splitlines() if line.startswith("**")] == [
+        f"**Table {name}**" for name in ("1a", "1b", "1c", "1d")
+    ]
+    assert {"curve.csv", "curve.png", "lab.png", "loss.json", "loss.png"} <= set(os.listdir(tmp_path / "out"))
+    again = run(script, "out", cwd=tmp_path, MODEL=str(model))
+    assert (again.stdout, again.stderr) == (first.stdout, "")
+
+
 def test_every_example_is_listed_and_says_what_it_is() -> None:
     listed = (EXAMPLES / "README.md").read_text()
     folders = [path for path in sorted(EXAMPLES.iterdir()) if path.is_dir()]
