@@ -19,7 +19,7 @@ ORDER = [
     ("export",),
     ("evaluation",),
     ("inference",),
-    ("checkpoint",),
+    ("checkpoint", "ranks"),
     ("dataset", "losses"),
     ("images", "detection"),
     ("config", "train_config", "files", "torch_files"),

@@ -43,6 +43,12 @@ def say(text: str) -> None:
         _print(text)
 
 
+def hush() -> None:
+    """Say nothing but errors from here on: of many processes one talks."""
+    global _common
+    _common = _common._replace(verbosity=-1)
+
+
 def detail(text: str) -> None:
     """Print one line to stderr, with `--verbose` only."""
     if _common.verbosity > 0:

@@ -1,6 +1,9 @@
 """`focalcli detect`: objects in photos, as a stream."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,10 +11,13 @@ import typer
 
 from focalcli.cli.console import escape, say
 from focalcli.cli.options import BATCH
+from focalcli.cli.ranks import Devices, found_world, launched
 from focalcli.errors import DataError, FocalError, GateFailed, InputNotFound
 from focalcli.inference.options import SelectionConfig, ViewConfig
 
 if TYPE_CHECKING:
+    from focalcli.inference.outputs import Output
+    from focalcli.inference.stream import Result
     from focalcli.inference.tally import Gate, Tally
 
 Format = Literal["jsonl", "text", "coco", "csv", "yolo", "voc", "label-studio", "cvat"]
@@ -66,6 +72,7 @@ def detect(
         bool, _option("--resume", help="Keep the lines of an earlier run and do the rest.", group="Output")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
+    devices: Devices = 1,
     batch: Annotated[Any, BATCH] = "auto",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a photo could not be read.")] = False,
     fail_if: Annotated[
@@ -80,17 +87,23 @@ def detect(
 
     Example: focalcli detect photos/ | jq -r 'select(.detections != []) | .image'
     """
+    from focalcli.inference.dealing import Deal
     from focalcli.inference.destinations import Destinations
     from focalcli.inference.detector import Detector
     from focalcli.inference.open import find_model, model_id, open_runtime
-    from focalcli.inference.sources import Finder
+    from focalcli.inference.sources import Finder, without
     from focalcli.inference.stream import detect_stream
     from focalcli.inference.tally import Gate, Tally
 
-    finder = Finder(max_pixels=max_pixels, every=every, skip=output, windows=views.tile not in (None, "off"))
+    if launched(devices):
+        return
+    deal = Deal(found_world(device))
+    windows = views.tile not in (None, "off")
+    finder = Finder(max_pixels=max_pixels, every=every, skip=output, windows=windows, once=deal.once)
     sources = finder.all(paths or [], files_from, null=null, shard=shard)
     path = find_model(model)
-    say(f"model: {path}")
+    if deal.speaks:
+        say(f"model: {path}")
     destinations = Destinations(
         format=format or ("text" if output is None and sys.stdout.isatty() else "jsonl"),
         output=output,
@@ -100,21 +113,34 @@ def detect(
         model=model_id(path) if details else None,
         resume=resume,
     )
-    detector = Detector(open_runtime(path, device=device), batch=batch, views=views, selection=selection)
+    detector = Detector(open_runtime(path, device=deal.device(device)), batch=batch, views=views, selection=selection)
+    deal.run = detector.batch
     known = detector.config.classes
     gates = [Gate.parse(text, known) for text in fail_if or []]
     tally = Tally(known)
-    sources = destinations.left(sources, known)
-    with destinations.opened(known, escape=escape) as outputs:
-        for result in detect_stream(sources, detector, keep_pixels=destinations.wants_pixels):
+    done = Counter(deal.once(lambda: destinations.done(known).elements()))
+    mine = detect_stream(deal.my_sources(without(sources, done)), detector, keep_pixels=destinations.wants_pixels)
+    with destinations.pictures(known) as pictures, ExitStack() as stack:
+        texts = [stack.enter_context(destinations.texts(known, escape=escape))] if deal.speaks else []
+        for result in deal.in_order(_put(mine, pictures)):
             tally.add(result.record)
             if destinations.format not in ("jsonl", "text") and isinstance(result.record.found, FocalError):
                 say(f"error: {result.record.found}")
-            for each in outputs:
+            for each in texts:
                 each.put(result)
+    if not deal.speaks:
+        return
     if not tally.photos and paths and not resume:
         raise InputNotFound(", ".join(paths), "holds no photos", "name a folder or files with photos")
     report(tally, gates, strict=strict)
+
+
+def _put(results: "Iterator[Result]", outputs: "list[Output]") -> "Iterator[Result]":
+    """Give the results on, after each output has taken them."""
+    for result in results:
+        for each in outputs:
+            each.put(result)
+        yield result
 
 
 def report(tally: "Tally", gates: "list[Gate]", *, strict: bool) -> None:

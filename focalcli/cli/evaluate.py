@@ -7,12 +7,14 @@ import typer
 
 from focalcli.cli.console import detail, say
 from focalcli.cli.options import BATCH
+from focalcli.cli.ranks import Devices, found_world, launched
 from focalcli.errors import DataError, GateFailed, UsageError
 from focalcli.inference.options import ViewConfig
 
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
     from focalcli.evaluation.columns import Predictions
+    from focalcli.inference.dealing import Deal
 
 
 def evaluate(
@@ -61,6 +63,7 @@ def evaluate(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
+    devices: Devices = 1,
     batch: Annotated[Any, BATCH] = "auto",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
 ) -> None:
@@ -74,11 +77,19 @@ def evaluate(
     from focalcli.evaluation.predictions_file import write_predictions
     from focalcli.evaluation.result import Wanted, result_of
     from focalcli.evaluation.settings import parse_numbers, parse_settings
+    from focalcli.inference.dealing import Deal
 
     settings = parse_settings(iou=iou, max_dets=max_dets, area=area)
     wanted = Wanted(engine, reasons, report, resamples, voc, tuple(parse_numbers("--sizes", sizes)), seed)
+    if predictions is None and launched(devices):
+        return
+    deal = Deal(found_world(device))
     dataset = annotated(data, images=images, split=split)
-    found = detections(dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels, views=views)
+    found = detections(
+        dataset, model, predictions, device=device, batch=batch, max_pixels=max_pixels, views=views, deal=deal
+    )
+    if not deal.speaks:
+        return
     if predictions_out is not None:
         write_predictions(predictions_out, dataset, found)
     result = result_of(dataset, found, settings, wanted)
@@ -124,6 +135,7 @@ def detections(
     batch: int | None,
     max_pixels: int,
     views: ViewConfig | None = None,
+    deal: "Deal | None" = None,
 ) -> "Predictions":
     """Read saved detections, or run the model that is meant; say what does not match.
 
@@ -143,8 +155,8 @@ def detections(
         path = find_model(model)
         say(f"model: {path}")
         # A measurement is taken in float32, so that every runtime gives the same number.
-        runtime = open_runtime(path, device=device, precision="fp32")
-        loaded = predict(runtime, dataset, batch=batch, max_pixels=max_pixels, views=views)
+        runtime = open_runtime(path, device=deal.device(device) if deal else device, precision="fp32")
+        loaded = predict(runtime, dataset, batch=batch, max_pixels=max_pixels, views=views, deal=deal)
     for note in loaded.notes:
         say(note)
     return loaded.predictions

@@ -1,17 +1,14 @@
 """`focalcli train`: from annotated photos to weights."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from focalcli.cli.console import say, shows_progress, terminal
-from focalcli.cli.failures import Terminated
-from focalcli.errors import GateFailed, Preempted
+from focalcli.cli.ranks import end, launched
+from focalcli.errors import GateFailed
 from focalcli.train_config import TrainConfig
 
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
@@ -42,14 +39,10 @@ def train(
 
     Example: focalcli train bay --epochs 20 -o runs/bay
     """
-    from focalcli.training.launch import is_worker, launch
-    from focalcli.training.signals import StopRequest
-
-    if devices > 1 and not is_worker():
-        with _passed_on(preemptible):
-            launch(sys.argv[1:], processes=devices, max_restarts=max_restarts)
+    if launched(devices, max_restarts=max_restarts, preemptible=preemptible):
         return
     from focalcli.training.run import plan_training, run_training
+    from focalcli.training.signals import StopRequest
 
     if dry_run:
         import json
@@ -74,7 +67,7 @@ def train(
         return
     if not outcome.finished:
         say(f"stopped and saved; go on with: focalcli train {data} --resume -o {outcome.folder.path}")
-        _end(stop.signal, preemptible)
+        end(stop.signal, preemptible=preemptible)
     if outcome.best_ap is not None:
         say(f"best validation AP {outcome.best_ap:.3f}")
     print(outcome.folder.path)
@@ -93,26 +86,6 @@ def _check_sanity(config: TrainConfig, data: Path) -> None:
         fact = f"AP50 {done.ap50:.3f} on the photos it was trained on, after {done.steps} steps ({WANTED} was wanted)"
         raise GateFailed("sanity", fact, "; ".join(done.doubts))
     say(f"sane: AP50 {done.ap50:.3f} after {done.steps} steps, {done.seconds:.0f} s")
-
-
-def _end(number: int | None, preemptible: bool) -> NoReturn:
-    """End as the signal asks: 130 for Ctrl-C, 143 for SIGTERM, 75 where that was to be expected."""
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    if preemptible:
-        raise Preempted("training", "stopped and saved", "the same command with --resume goes on")
-    raise Terminated
-
-
-@contextmanager
-def _passed_on(preemptible: bool) -> Iterator[None]:
-    """End like the processes that a signal was passed on to."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-
-    try:
-        yield
-    except SignalException as error:
-        _end(error.sigval, preemptible)
 
 
 class _Progress:

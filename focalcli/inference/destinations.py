@@ -1,6 +1,7 @@
 """What a user asked for as output, turned into open outputs."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from focalcli.inference.documents import DOCUMENTS, Document, jsonl
 from focalcli.inference.label_files import LABEL_FILES, LabelFiles
 from focalcli.inference.outputs import Output, StreamOutput, file_output, finished
 from focalcli.inference.pictures import PictureOutput, crops, drawn
-from focalcli.inference.sources import Source, without
 
 _FILE_SUFFIXES = frozenset({".jsonl", ".json", ".csv", ".xml", ".txt"})
 
@@ -61,27 +61,30 @@ class Destinations:
         """Give the file of the results, None for stdout."""
         return self.folder / f"detections{document.suffix}" if self.folder else self.output
 
-    def left(self, sources: Iterator[Source], classes: Sequence[ClassInfo]) -> Iterator[Source]:
-        """Give the sources that an earlier run has not finished; all of them without `resume`."""
+    def done(self, classes: Sequence[ClassInfo]) -> "Counter[str]":
+        """Give the names that an earlier run has finished, its file ready to be continued; none without `resume`."""
         place = self.place(self.document(classes)) if self.resume else None
-        return without(sources, finished(place)) if place else sources
+        return finished(place) if place else Counter()
 
     @contextmanager
-    def opened(self, classes: Sequence[ClassInfo], *, escape: Callable[[str], str]) -> Iterator[list[Output]]:
-        """Open everything that results go to; `escape` makes text safe for a terminal."""
+    def pictures(self, classes: Sequence[ClassInfo]) -> Iterator[list[Output]]:
+        """Open the folders of pictures; those that are named."""
+        draw = self.draw or (self.folder / "pictures" if self.folder else None)
         with ExitStack() as stack:
-            outputs: list[Output] = []
-            draw = self.draw or (self.folder / "pictures" if self.folder else None)
-            for folder, make in ((draw, drawn), (self.crops, crops)):
-                if folder is not None:
-                    pictures = PictureOutput(folder, make(classes), threshold=self.draw_threshold)
-                    outputs.append(stack.enter_context(pictures))
-            if self.folder and self.format in LABEL_FILES:
-                yield [*outputs, LabelFiles(self.folder, self.format, classes)]
-                return
-            document = self.document(classes)
-            place = self.place(document)
-            if place is not None:
-                yield [*outputs, stack.enter_context(file_output(place, document, resume=self.resume))]
-                return
-            yield [*outputs, stack.enter_context(StreamOutput(sys.stdout, document, escape=escape))]
+            named = [(folder, make) for folder, make in ((draw, drawn), (self.crops, crops)) if folder is not None]
+            yield [
+                stack.enter_context(PictureOutput(folder, make(classes), threshold=self.draw_threshold))
+                for folder, make in named
+            ]
+
+    @contextmanager
+    def texts(self, classes: Sequence[ClassInfo], *, escape: Callable[[str], str]) -> Iterator[Output]:
+        """Open what the results themselves go to; `escape` makes text safe for a terminal."""
+        if self.folder and self.format in LABEL_FILES:
+            yield LabelFiles(self.folder, self.format, classes)
+            return
+        document = self.document(classes)
+        place = self.place(document)
+        opened = StreamOutput(sys.stdout, document, escape=escape)
+        with file_output(place, document, resume=self.resume) if place is not None else opened as output:
+            yield output

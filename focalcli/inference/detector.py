@@ -43,7 +43,7 @@ class Detector:
         self._runtime = runtime if wanted == runtime.config.postprocess else runtime.using(wanted)
         self._fit = Fit.of(runtime.config)
         # Of square photos: how much may be held ready does not depend on what comes.
-        self.batch = self._size(self._fit.padded_shape((1, 1)))
+        self.batch = self.at_once(self._fit.padded_shape((1, 1)))
 
     def prepare(self, photo: Photo) -> Prepared:
         """Resize a photo for the network. Safe to call from many threads, so that it can overlap with the network."""
@@ -63,7 +63,7 @@ class Detector:
         """
         # Each tile may hold as many objects as the model gives at once.
         most = None if self.views.tile else self.config.postprocess.max_detections
-        batches = Batches(self._runtime, self.selection, size=self._size, typical=self.batch, most=most)
+        batches = Batches(self._runtime, self.selection, size=self.at_once, typical=self.batch, most=most)
         for item in items:
             if item is None:
                 batches.run_all()
@@ -73,6 +73,6 @@ class Detector:
         batches.run_all()
         yield from batches.answers()
 
-    def _size(self, shape: tuple[int, int]) -> int:
+    def at_once(self, shape: tuple[int, int]) -> int:
         """Give how many views of a padded shape are taken at once."""
         return self._batch or max(1, self._runtime.batch_pixels // (shape[0] * shape[1]))

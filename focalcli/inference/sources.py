@@ -5,7 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePath
@@ -41,12 +41,14 @@ class Finder:
     """Turns words into sources. `skip` is a folder that is never read: the one the results go to.
 
     `windows`: photos are looked at in tiles, so a file that allows it need not be decoded as a whole.
+    `once` makes a list of names where it can be read only once: ranks have one standard input.
     """
 
     max_pixels: int = MAX_PIXELS
     every: int = 1
     skip: Path | None = None
     windows: bool = False
+    once: Callable[[Callable[[], Iterable[str]]], Iterable[str]] = field(default=lambda make: make())
 
     def all(
         self, words: Sequence[str], files_from: Path | None = None, *, null: bool = False, shard: str | None = None
@@ -59,7 +61,7 @@ class Finder:
         """
         lists = [self.named_or_listed(word, null=null, alone=len(words) == 1) for word in words]
         if files_from is not None:
-            lists.append(self.listed(_names_in(files_from, null=null)))
+            lists.append(self.listed(self.once(lambda: _names_in(files_from, null=null))))
         if not lists:
             remedy = "name files or folders, or - for names on standard input"
             raise UsageError("detect", "no photos are named", remedy)
@@ -73,7 +75,10 @@ class Finder:
         if sys.stdin.isatty():
             raise UsageError("-", "standard input is a terminal", "pipe names into it, for example from find")
         # Not sys.stdin.buffer: a thread that waits in it would keep the program from ending.
-        return self.listed(split_names(open(0, "rb", buffering=0, closefd=False), separator=b"\0" if null else b"\n"))
+        separator = b"\0" if null else b"\n"
+        return self.listed(
+            self.once(lambda: split_names(open(0, "rb", buffering=0, closefd=False), separator=separator))
+        )
 
     def named(self, words: Iterable[str], *, alone: bool = True) -> Iterator[Source]:
         """Give the photos of each word: a file, a folder with all below it, a URL, or a glob that is none of these.

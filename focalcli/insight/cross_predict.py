@@ -15,11 +15,11 @@ from focalcli.evaluation.predict import predict
 from focalcli.images.sizes import MAX_PIXELS
 from focalcli.inference.torch_runtime import TorchRuntime
 from focalcli.insight.parts import folds, without
+from focalcli.ranks.world import this_world
 from focalcli.train_config import TrainConfig
 from focalcli.training.loop import begin, train
 from focalcli.training.prepare import Plan, resolve_model
 from focalcli.training.run_folder import RunFolder
-from focalcli.training.world import this_world
 
 
 def cross_predictions(

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from focalcli.detection.retinanet import RetinaNet
 from focalcli.detection.targets import Objects
+from focalcli.ranks.world import World
 from focalcli.training.augment import Sample
 from focalcli.training.cached_features import open_store
 from focalcli.training.feature_store import FeatureStore, View
 from focalcli.training.prepare import Plan
 from focalcli.training.samples import Batch, Key, Samples, objects_of, positions_of
-from focalcli.training.world import World
 
 
 class Loaded(NamedTuple):

@@ -22,6 +22,7 @@ class Journal:
         self._kept = [record for record in read_records(path) if record["step"] <= from_step]
         if writes:
             write_text(path, "".join(_line(record) for record in self._kept))
+            self.write_table()
 
     def write(self, record: Record) -> None:
         """Add one record; it has a `kind` and a `step`."""

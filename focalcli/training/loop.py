@@ -13,6 +13,7 @@ from focalcli.config import encode_config
 from focalcli.detection.devices import keep_memory, pick_precision
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
+from focalcli.ranks.world import World
 from focalcli.training.cached_features import describe_store
 from focalcli.training.deliveries import deliveries
 from focalcli.training.fixed_views import fixed_views
@@ -27,7 +28,6 @@ from focalcli.training.start_table import summary
 from focalcli.training.step import StepLosses, Stepper
 from focalcli.training.validate import validate
 from focalcli.training.weights import Start, freeze, load_start
-from focalcli.training.world import World
 
 
 @dataclass

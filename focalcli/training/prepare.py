@@ -17,6 +17,7 @@ from focalcli.errors import ConfigError, DataError, InputNotFound
 from focalcli.images.fit import Fit
 from focalcli.images.tiles import Tile
 from focalcli.losses import alpha_for
+from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.augment import Augmentation
 from focalcli.training.fixed_views import fixed_views
@@ -24,7 +25,6 @@ from focalcli.training.preflight import doubts
 from focalcli.training.samples import BatchPlan, Samples
 from focalcli.training.sampling import length, weights
 from focalcli.training.tiles import cut
-from focalcli.training.world import World
 
 
 @dataclass(frozen=True, slots=True)

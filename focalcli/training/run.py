@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from focalcli.config import encode_config
 from focalcli.errors import ConfigError
 from focalcli.files import write_text
+from focalcli.ranks.world import this_world
 from focalcli.train_config import TrainConfig
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.journal import Listener
@@ -22,7 +23,6 @@ from focalcli.training.recipe import recipe
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
 from focalcli.training.start_table import table
 from focalcli.training.summary import write_summary
-from focalcli.training.world import this_world
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "last.pt"
 
     @property
+    def previous(self) -> Path:
+        """Give the path of the state before it."""
+        return self.path / "last.previous.pt"
+
+    @property
     def journal(self) -> Path:
         """Give the path of the metrics, JSON lines."""
         return self.path / "metrics.jsonl"
@@ -54,18 +59,17 @@ class RunFolder:
     def save_state(self, state: dict[str, Any]) -> None:
         """Save the state to resume from; the one before it stays beside it until the next."""
         if self.state.exists():
-            os.replace(self.state, self.path / "last.previous.pt")
+            os.replace(self.state, self.previous)
         save_training_state(self.state, state)
 
     def load_state(self) -> dict[str, Any]:
         """Load the newest state that is whole. Raises as `load_training_state` where none is."""
-        previous = self.path / "last.previous.pt"
         try:
             return load_training_state(self.state)
         except FocalError:
-            if not previous.is_file():
+            if not self.previous.is_file():
                 raise
-            return load_training_state(previous)
+            return load_training_state(self.previous)
 
     def update_facts(self, **facts: Any) -> None:
         """Merge facts into run.json, atomically."""
@@ -92,9 +96,9 @@ def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("
     except OSError as error:
         raise write_error(wanted or runs, error) from error
     folder = RunFolder(wanted)
-    if (folder.state.exists() or folder.best.exists()) and not overwrite:
+    if any(path.exists() for path in (folder.best, folder.state, folder.previous)) and not overwrite:
         raise CannotWrite(wanted, "holds a run already", "add --resume to go on with it, --overwrite to start anew")
-    for path in (folder.best, folder.state, folder.journal, folder.facts):
+    for path in (folder.best, folder.state, folder.previous, folder.journal, folder.facts):
         path.unlink(missing_ok=True)
     return folder
 
@@ -132,7 +136,7 @@ def open_run(wanted: Path | None, *, runs: Path = Path("runs")) -> RunFolder:
         states = [(path.stat().st_mtime_ns, path.parent) for path in sorted(runs.glob("*/last*.pt"))]
         wanted = max(states)[1] if states else runs
     folder = RunFolder(wanted)
-    if not (folder.state.is_file() or (wanted / "last.previous.pt").is_file()):
+    if not (folder.state.is_file() or folder.previous.is_file()):
         raise InputNotFound(
             wanted, "holds no run that can be resumed", "name its folder with -o, or leave --resume out"
         )

@@ -20,10 +20,10 @@ from focalcli.images.fit import Fit
 from focalcli.images.sizes import MAX_PIXELS
 from focalcli.images.tiff import open_windows
 from focalcli.images.tiles import Tile
+from focalcli.ranks.world import World
 from focalcli.training.augment import Augmentation, Sample
 from focalcli.training.mixtures import mixed
 from focalcli.training.sampling import Weights, copies, drawn, length
-from focalcli.training.world import World
 
 _NOT_OBJECTS = int(Flag.CROWD | Flag.IGNORE)
 

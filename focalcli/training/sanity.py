@@ -19,13 +19,13 @@ from focalcli.images.fit import Fit
 from focalcli.inference.detector import Detector
 from focalcli.inference.options import ViewConfig
 from focalcli.inference.torch_runtime import TorchRuntime
+from focalcli.ranks.world import World, this_world
 from focalcli.train_config import TrainConfig
 from focalcli.training.coverage import coverage, learnable, network_boxes
 from focalcli.training.deliveries import deliveries
 from focalcli.training.loop import Training, begin
 from focalcli.training.prepare import Plan, prepare
 from focalcli.training.schedule import base_lr, lr_factor, set_lr
-from focalcli.training.world import World, this_world
 
 PHOTOS, WANTED = 8, 0.9
 _STEPS, _EVERY = 120, 20

@@ -17,8 +17,8 @@ from focalcli.detection.box_losses import box_loss, predicted_quality
 from focalcli.detection.losses import SOFT_KINDS, classification_loss
 from focalcli.detection.retinanet import HeadOutputs, RetinaNet
 from focalcli.detection.targets import Objects, Targets, build_targets
+from focalcli.ranks.world import World
 from focalcli.training.samples import Batch
-from focalcli.training.world import World
 
 
 @dataclass(frozen=True, slots=True)

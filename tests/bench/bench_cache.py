@@ -19,12 +19,12 @@ import msgspec
 import torch
 
 from focalcli.images.synthetic_set import write_bay
+from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.deliveries import deliveries
 from focalcli.training.loop import begin
 from focalcli.training.prepare import prepare
 from focalcli.training.schedule import set_lr
-from focalcli.training.world import World
 
 PHOTOS, EPOCHS = 32, 4
 COMMON = TrainConfig(freeze="backbone", views=1, weights="none", min_size=320, max_size=448, epochs=EPOCHS, force=True,

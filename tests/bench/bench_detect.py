@@ -102,9 +102,9 @@ def focalcli(path: Path, batch: int | None, *, device: str = "cpu") -> Way:
     classes = detector.config.classes
 
     def run(photos: list[str], output: Path) -> None:
-        with Destinations(format="jsonl", output=output).opened(classes, escape=str) as outputs:
+        with Destinations(format="jsonl", output=output).texts(classes, escape=str) as lines:
             for result in detect_stream(Finder().listed(photos), detector):
-                outputs[0].put(result)
+                lines.put(result)
 
     return run
 

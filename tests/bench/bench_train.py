@@ -38,12 +38,12 @@ def ours() -> Callable[[], None]:
     from focalcli.detection.devices import keep_memory, pick_precision
     from focalcli.detection.retinanet import build_retinanet
     from focalcli.detection.targets import pad_objects
+    from focalcli.ranks.world import World
     from focalcli.train_config import TrainConfig
     from focalcli.training.samples import Batch
     from focalcli.training.schedule import build_optimizer
     from focalcli.training.step import Stepper
     from focalcli.training.weights import freeze
-    from focalcli.training.world import World
 
     keep_memory()
     model = build_retinanet(model_config("lite0", tuple(ClassInfo(str(i), i) for i in range(CLASSES)))).train()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from focalcli.training.world import this_world
+from focalcli.ranks.world import this_world
 from tests.training.test_step import run
 
 

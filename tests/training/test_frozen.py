@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from focalcli.errors import ConfigError, IoError
+from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.cached_features import bytes_needed, content_name
 from focalcli.training.feature_store import FeatureStore, View
@@ -19,7 +20,6 @@ from focalcli.training.journal import read_records
 from focalcli.training.loop import begin
 from focalcli.training.prepare import Plan, prepare
 from focalcli.training.samples import Key
-from focalcli.training.world import World
 from tests.training.small import FAST, write_squares
 from tests.training.test_run import digest, trained
 

@@ -185,7 +185,9 @@ def test_a_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     folder.best.write_text("x")
     with pytest.raises(CannotWrite, match="--overwrite"):
         new_run(tmp_path)
+    folder.previous.write_text("x")  # or else --resume would find the run that was to be replaced
     assert new_run(tmp_path, overwrite=True).path == tmp_path and not folder.best.exists()
+    assert not folder.previous.exists()
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import torch
 
+from focalcli.ranks.world import World
 from focalcli.training.deliveries import deliveries
 from focalcli.training.prepare import prepare
 from focalcli.training.samples import Batch
-from focalcli.training.world import World
 from tests.training.small import FAST
 
 ALONE = World(0, 1, torch.device("cpu"))

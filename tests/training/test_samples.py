@@ -9,9 +9,9 @@ from focalcli.config import ClassInfo, model_config
 from focalcli.dataset.read import read_dataset
 from focalcli.errors import DataError
 from focalcli.images.fit import Fit
+from focalcli.ranks.world import World
 from focalcli.training.augment import Augmentation
 from focalcli.training.samples import Batch, BatchPlan, Key, Samples, batches
-from focalcli.training.world import World
 
 ALONE = World(0, 1, torch.device("cpu"))
 FIT = Fit.of(model_config("lite0", (ClassInfo("a", 1),)))

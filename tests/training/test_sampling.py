@@ -8,11 +8,11 @@ import torch
 
 from focalcli.config import FitConfig
 from focalcli.dataset.types import Dataset
+from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.prepare import scales
 from focalcli.training.samples import COPY, BatchPlan, Key
 from focalcli.training.sampling import copies, drawn, length, repeats, weights
-from focalcli.training.world import World
 from tests.training.test_tiles import dataset
 
 

@@ -5,11 +5,11 @@ import torch
 from focalcli.config import ClassInfo, model_config
 from focalcli.detection.retinanet import build_retinanet
 from focalcli.detection.targets import pad_objects
+from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.samples import Batch
 from focalcli.training.schedule import build_optimizer
 from focalcli.training.step import StepLosses, Stepper
-from focalcli.training.world import World
 
 CLASSES = tuple(ClassInfo(name, i) for i, name in enumerate("abc"))
 

@@ -1,4 +1,4 @@
-"""Several processes for one training: torch's own elastic launcher, started from within the program.
+"""Several processes for one command: torch's own elastic launcher, started from within the program.
 
 Each process runs the same command line again and finds its place in the environment, exactly as under `torchrun`:
 
@@ -9,11 +9,14 @@ Each process runs the same command line again and finds its place in the environ
 import os
 import sys
 
-from focalcli.errors import FocalError
+from focalcli.errors import FocalError, GateFailed
+
+# Ends after which there is nothing to add: a limit was not met, nobody reads the results any more.
+_SAID = (GateFailed.exit_code, 141)
 
 
 class WorkerFailed(FocalError):
-    """A process of the training ended badly and said why itself; the launcher ends with its exit code."""
+    """A process of the command ended badly and said why itself; the launcher ends with its exit code."""
 
     code = "worker"
 
@@ -23,10 +26,11 @@ def is_worker() -> bool:
     return "RANK" in os.environ
 
 
-def launch(arguments: list[str], *, processes: int, max_restarts: int) -> None:
+def launch(arguments: list[str], *, processes: int, max_restarts: int = 0) -> None:
     """Run `focalcli ARGUMENTS` in so many processes and wait for them.
 
     Raises:
+        SystemExit: a limit was not met, or nobody reads the results any more.
         WorkerFailed: a process failed; the others were ended.
         SignalException: this process was asked to stop, and passed that on.
     """
@@ -47,7 +51,9 @@ def launch(arguments: list[str], *, processes: int, max_restarts: int) -> None:
         elastic_launch(config, sys.executable)("-m", "focalcli", *arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
+        if failure.exitcode in _SAID:
+            raise SystemExit(failure.exitcode) from None
         how = f"signal {-failure.exitcode}" if failure.exitcode < 0 else f"exit code {failure.exitcode}"
-        failed = WorkerFailed(f"rank {rank}", f"ended with {how}, so the training ended")
+        failed = WorkerFailed(f"rank {rank}", f"ended with {how}, so the others were ended too")
         failed.exit_code = failure.exitcode if failure.exitcode > 0 else 70  # type: ignore[misc]
         raise failed from None

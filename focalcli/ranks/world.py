@@ -1,9 +1,12 @@
-"""The ranks that train together. One process is a world of one; torchrun's environment makes a larger one.
+"""The ranks that work together. One process is a world of one; torchrun's environment makes a larger one.
 
 The only module that reads the environment. Everything else asks `World`.
 """
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -80,6 +83,16 @@ def this_world(device: str = "auto") -> World:
     chosen = pick_device(device)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", local)
+        torch.cuda.set_device(chosen)
+    _end_with_parent()
     if size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        # Objects travel by gloo, so that gathering them asks nothing of the GPUs.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     return World(rank, size, chosen)
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the launcher dies, however: ranks are in sessions of their own. Linux only."""
+    if sys.platform.startswith("linux"):
+        parent_death_signal = 1  # sys/prctl.h: PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Several processes that work as one: who they are, and how they are started."""
