@@ -174,5 +174,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Annotated[int, Meta(ge=0)] | None,
         _about("Machine", "Processes that decode photos; one a core up to 8, and 1 on two cores."),
     ] = None
+    loader_timeout: Annotated[
+        float, _about("Machine", "Seconds to wait for photos before giving up; 0 waits for ever.", ge=0)
+    ] = 600
     seed: Annotated[int, _about("Machine", "Seed of everything random.", ge=0, le=2**62)] = 0
     eval_every: Annotated[int, _about("Machine", "Epochs between evaluations; the last is always evaluated.", ge=1)] = 5

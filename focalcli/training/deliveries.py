@@ -3,24 +3,44 @@
 import os
 from collections.abc import Iterator
 
+from focalcli.train_config import TrainConfig
 from focalcli.training.frozen import FrozenBackbone, FrozenSamples
 from focalcli.training.prepare import Plan
 from focalcli.training.samples import Batch, BatchPlan, batches
+from focalcli.training.whereabouts import Whereabouts
 
 
 def deliveries(
-    plan: Plan, batch_plan: BatchPlan, backbone: FrozenBackbone | None, *, pin: bool, from_step: int
+    plan: Plan,
+    batch_plan: BatchPlan,
+    backbone: FrozenBackbone | None,
+    whereabouts: Whereabouts | None = None,
+    *,
+    pin: bool,
+    from_step: int,
 ) -> Iterator[list[Batch]]:
     """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs."""
     config, samples = plan.config, plan.samples()
     source = FrozenSamples(samples, backbone.store) if backbone else samples
     keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]
     flat = [batch for step in keys for batch in step]
-    stream = batches(source, flat, workers=default_workers() if config.workers is None else config.workers, pin=pin)
+    stream = batches(
+        source,
+        flat,
+        workers=num_workers(config),
+        pin=pin,
+        whereabouts=whereabouts,
+        timeout=config.loader_timeout,
+    )
     if backbone:
         stream = backbone.batches(stream)
     while True:
         yield [next(stream) for _ in range(config.accumulate)]
+
+
+def num_workers(config: TrainConfig) -> int:
+    """Give the number of loader processes of a training."""
+    return default_workers() if config.workers is None else config.workers
 
 
 def default_workers() -> int:

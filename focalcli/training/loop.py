@@ -15,10 +15,11 @@ from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
 from focalcli.ranks.world import World
 from focalcli.training.cached_features import describe_store
-from focalcli.training.deliveries import deliveries
+from focalcli.training.deliveries import deliveries, num_workers
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.frozen import FrozenBackbone, frozen_backbone
 from focalcli.training.journal import Journal, Listener
+from focalcli.training.mishaps import saved_if_it_fails
 from focalcli.training.prepare import Plan
 from focalcli.training.recipe import recipe
 from focalcli.training.run_folder import RunFolder
@@ -28,6 +29,7 @@ from focalcli.training.start_table import summary
 from focalcli.training.step import StepLosses, Stepper
 from focalcli.training.validate import validate
 from focalcli.training.weights import Start, freeze, load_start
+from focalcli.training.whereabouts import Whereabouts
 
 
 @dataclass
@@ -116,19 +118,23 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
     Raises:
         DivergedError: the loss is not finite; the photos of the step are named.
         DataError, InputNotFound: a photo cannot be read.
+        IoError: a loader process died or hangs. Unavailable: memory ran out. The state before the step is saved.
     """
     plan, world, config = training.plan, training.world, training.plan.config
     batch_plan = plan.batches(world)
     total = batch_plan.steps * config.epochs
     journal = Journal(folder.journal, listeners, writes=world.speaks, from_step=training.step)
-    loader = deliveries(plan, batch_plan, training.backbone, pin=world.device.type == "cuda", from_step=training.step)
+    whereabouts = Whereabouts(num_workers(config), config.batch)
+    pin = world.device.type == "cuda"
+    loader = deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
     while training.step < total:
         began = time.perf_counter()
-        step_batches = next(loader)
-        waited = time.perf_counter() - began
         lr = base_lr(config, world.size) * lr_factor(training.step, total, config)
         set_lr(training.stepper.optimizer, lr)
-        done = training.stepper.run(step_batches)
+        with saved_if_it_fails(lambda: _save(training, folder), plan, whereabouts):
+            step_batches = next(loader)
+            waited = time.perf_counter() - began
+            done = training.stepper.run(step_batches)
         _refuse_divergence(training, done, step_batches, folder)
         if training.average:
             training.average.update_parameters(training.model)
@@ -139,13 +145,19 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         stop = world.any(stopping())
         if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
             _evaluate_and_keep(training, folder, journal, epoch)
-        elif stop and world.speaks:
-            folder.save_state(training.state())
+        elif stop:
+            _save(training, folder)
         if config.patience and training.unimproved >= config.patience:
             return True
         if stop:
             return training.step == total
     return True
+
+
+def _save(training: Training, folder: RunFolder) -> None:
+    """Save the state between two steps, on the rank that writes; before the first step there is none."""
+    if training.world.speaks and training.step:
+        folder.save_state(training.state())
 
 
 def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch], folder: RunFolder) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from focalcli.dataset.types import Dataset, Flag
@@ -24,6 +24,7 @@ from focalcli.ranks.world import World
 from focalcli.training.augment import Augmentation, Sample
 from focalcli.training.mixtures import mixed
 from focalcli.training.sampling import Weights, copies, drawn, length
+from focalcli.training.whereabouts import Whereabouts
 
 _NOT_OBJECTS = int(Flag.CROWD | Flag.IGNORE)
 
@@ -140,10 +141,13 @@ class Source(Protocol):
 class _Delivery(TorchDataset[Any]):
     """Batches of a source. An unreadable photo's error is delivered too: a worker would mangle it."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, whereabouts: Whereabouts | None) -> None:
+        self.source, self.whereabouts = source, whereabouts
 
     def __getitems__(self, keys: Sequence[Key]) -> Any:
+        worker = get_worker_info()
+        if worker and self.whereabouts:
+            self.whereabouts.reads(worker.id, [key.position for key in keys])
         try:
             return self.source.load(keys)
         except FocalError as error:
@@ -209,20 +213,30 @@ def _leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def batches(source: Source, keys: Sequence[list[Key]], *, workers: int, pin: bool) -> Iterator[Any]:
+def batches(
+    source: Source,
+    keys: Sequence[list[Key]],
+    *,
+    workers: int,
+    pin: bool,
+    whereabouts: Whereabouts | None = None,
+    timeout: float = 0,
+) -> Iterator[Any]:
     """Give what the source makes of each list of keys, in order, prepared ahead by worker processes.
 
     Raises:
         DataError, InputNotFound: a photo cannot be read; the first in order is named.
+        RuntimeError: a worker was killed, or gave nothing for `timeout` seconds; `whereabouts` knows what it read.
     """
     loader = DataLoader(
-        _Delivery(source),
+        _Delivery(source, whereabouts),
         batch_sampler=keys,
         collate_fn=_as_it_is,
         num_workers=workers,
         pin_memory=pin,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_leave_signals_to_the_parent,
+        timeout=timeout if workers else 0,
     )
     for batch in loader:
         if isinstance(batch, FocalError):
