@@ -162,7 +162,8 @@ def _save(training: Training, folder: RunFolder) -> None:
 
 def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[Batch], folder: RunFolder) -> None:
     """End when the loss of a step is not finite, on all ranks alike: name the photos, keep the batch to look at."""
-    if math.isfinite(done.gradient_norm) and math.isfinite(done.total):
+    # In float16 a gradient that overflows is skipped by the scaler, which then scales less.
+    if math.isfinite(done.total) and (math.isfinite(done.gradient_norm) or training.stepper.scaler.is_enabled()):
         return
     positions = [int(p) for batch in step_batches for p in batch.positions]
     names = ", ".join(training.plan.train.images[p].key for p in positions[:8])

@@ -4,6 +4,7 @@ The positives are counted over every batch of the step, on all ranks, before any
 not depend on how the photos of a step are split into batches and over ranks.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -82,10 +83,13 @@ class Stepper:
             parts += part.detach()
         if not batches:
             self._join_without_photos()
-        parts = self.world.sum(parts)
-        norm = self._update(parts)
-        classification, box = parts.tolist()
-        return StepLosses(classification, box, int(counts[0]), int(counts[1]), norm)
+        norm = self._clipped_norm()
+        # The one wait for the device that a step ends with: what to do next depends on these numbers.
+        told = torch.cat([self.world.sum(parts), counts.float(), norm[None]]).tolist()
+        done = StepLosses(told[0], told[1], int(told[2]), int(told[3]), told[4])
+        if math.isfinite(done.total):
+            self._update()
+        return done
 
     def _targets(self, batch: Batch, objects: Objects) -> Targets:
         return build_targets(objects, self._anchors(batch), self.model.config.loss)
@@ -112,15 +116,16 @@ class Stepper:
             outputs = self._network(torch.zeros(1, 3, 32, 32, dtype=torch.uint8, device=self.world.device))
             (sum(level.sum() for levels in outputs for level in levels) * 0.0).backward()
 
-    def _update(self, parts: Tensor) -> float:
-        """Clip the gradient and move the weights, unless the loss is not finite; give the gradient's norm."""
+    def _clipped_norm(self) -> Tensor:
+        """Clip the gradient and give its norm (); 0 where no photo has given any."""
         trained = [p for p in self.model.parameters() if p.grad is not None]
         if not trained:
-            return 0.0
-        if not torch.isfinite(parts).all():
-            return float("nan")
+            return torch.zeros((), device=self.world.device)
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(trained, self.clip_norm or float("inf"))
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return float(norm)
+        return nn.utils.clip_grad_norm_(trained, self.clip_norm or float("inf"))
+
+    def _update(self) -> None:
+        """Move the weights, where there is a gradient."""
+        if any(p.grad is not None for p in self.model.parameters()):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()

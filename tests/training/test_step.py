@@ -1,6 +1,9 @@
 """The law of the step: how photos are split into batches changes neither loss nor gradient."""
 
+from collections import Counter
+
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from focalcli.config import ClassInfo, model_config
 from focalcli.detection.retinanet import build_retinanet
@@ -77,3 +80,47 @@ def test_hundreds_of_objects_train() -> None:
     objects = pad_objects([torch.cat([corner, corner + 8], 1)], [torch.zeros(700, dtype=torch.long)])
     done = stepper.run([Batch(torch.zeros(1, 3, 224, 224, dtype=torch.uint8), objects, torch.tensor([0]))])
     assert done.positives >= 100 and done.forced > 0 and done.total == done.total
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would make the processor wait for a GPU: numbers read one by one, and results of unknown size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: object, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
+        name = func.overloadpacket._qualified_op_name.removeprefix("aten::")
+        masks = name in ("index", "index_put", "index_put_") and any(
+            i is not None and i.dtype == torch.bool for i in args[1]
+        )
+        if masks or name in ("_local_scalar_dense", "nonzero", "masked_select", "equal"):
+            self.seen["mask" if masks else name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_waits_for_its_device_where_it_must_only() -> None:
+    """Reading numbers: none in the step, which reads all five at once at its end (`tolist` is one copy).
+
+    The rest has results whose size only the device knows, and stays: `nonzero` finds the positives once (`targets`) and
+    the rows that are no background once a level (`one_pass`), whose masks then take the rows with an object.
+    """
+    torch.manual_seed(0)
+    model = build_retinanet(model_config("lite0", CLASSES)).train()
+    stepper = Stepper(model, build_optimizer(model.parameters(), TrainConfig()), ALONE, torch.float32, clip_norm=10)
+    images, boxes, classes = photos(4)
+    batch = Batch(images, pad_objects(boxes, classes), torch.arange(4))
+    with Waits() as waits:
+        objects = pad_objects(boxes, classes)
+        targets = stepper._targets(batch, objects)
+    assert waits.seen["nonzero"] == 1 and not waits.seen["mask"] and not waits.seen["masked_select"]
+    with Waits() as waits:
+        stepper._clipped_norm()
+        stepper._update()
+    assert not waits.seen and len(targets.positives)
+    with Waits() as waits:
+        stepper.run([batch])
+    assert waits.seen["nonzero"] == 1 + len(model.config.anchors.sizes)
+    assert waits.seen["masked_select"] == waits.seen["equal"] == 0
+    on_the_processor_only = 1 + 2 + len(model.config.anchors.sizes)  # `match`, `check_targets`, `background_in_blocks`
+    assert waits.seen["_local_scalar_dense"] <= on_the_processor_only
