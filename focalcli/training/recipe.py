@@ -8,7 +8,8 @@ from focalcli.train_config import TrainConfig
 
 # Free to change: the length, the machine, what is kept where, and where weights started.
 _FREE = (
-    "images", "weights", "epochs", "patience", "force", "log", "device", "workers", "eval_every",
+    "images", "weights", "epochs", "patience", "force", "log", "device", "workers",
+    "loader_timeout", "eval_every",
     "cache_features", "cache_limit",
 )  # fmt: skip
 
