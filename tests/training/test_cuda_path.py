@@ -31,6 +31,8 @@ def model(mode: FakeTensorMode) -> RetinaNet:
     with mode, CUDA:
         model = RetinaNet(config)  # without the change of memory format, which fake parameters refuse
         fold_frozen_norms(model.backbone.body)
+        # Made on the CPU always; `model.to(device)` takes them along, but cannot move fake parameters.
+        model.mean, model.scale = model.mean.to(CUDA), model.scale.to(CUDA)
         return model
 
 
