@@ -54,10 +54,10 @@ def _devices() -> Iterator[Check]:
     import torch
 
     from focalcli.detection.devices import pick_device, pick_precision
+    from focalcli.ranks.cores import cores
 
     chosen = pick_device("auto")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Check("cpu", "ok", f"{cores} cores, {torch.get_num_threads()} threads, trains in {_precision('cpu')}")
+    yield Check("cpu", "ok", f"{cores()} cores, {torch.get_num_threads()} threads, trains in {_precision('cpu')}")
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         memory = f"{properties.total_memory / _GIB:.0f} GiB"

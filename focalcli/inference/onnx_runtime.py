@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from focalcli.config import ModelConfig, PostprocessConfig, decode_config
 from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
 from focalcli.inference.detections import CPU_BATCH_PIXELS, RawDetections
+from focalcli.ranks.cores import threads
 
 Run = Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]
 
@@ -101,7 +102,7 @@ class OnnxRuntime:
         from focalcli.inference.openvino_run import compiled
 
         try:
-            return compiled(path.read_bytes(), OUTPUTS, precision=precision, threads=available_cores())
+            return compiled(path.read_bytes(), OUTPUTS, precision=precision, threads=threads())
         except RuntimeError as error:
             raise DataError(path, f"OpenVINO cannot run it ({_first_line(error)})", "use --device cpu") from error
 
@@ -149,18 +150,13 @@ def _open_session(path: Path, provider: str, *, checked_only: bool) -> onnxrunti
 
 
 def session_options() -> onnxruntime.SessionOptions:
-    """Give what every session here is opened with: all cores, no talk, and no look at other files."""
+    """Give what every session here is opened with: its share of the cores, no talk, and no look at other files."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong becomes one line of ours
-    options.intra_op_num_threads = available_cores()
+    options.intra_op_num_threads = threads()
     # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     return options
-
-
-def available_cores() -> int:
-    """Give the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stored_config(session: onnxruntime.InferenceSession, place: str) -> ModelConfig:

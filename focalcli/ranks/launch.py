@@ -10,6 +10,7 @@ import os
 import sys
 
 from focalcli.errors import FocalError, GateFailed
+from focalcli.ranks.cores import cores
 
 # Ends after which there is nothing to add: a limit was not met, nobody reads the results any more.
 _SAID = (GateFailed.exit_code, 141)
@@ -46,7 +47,7 @@ def launch(arguments: list[str], *, processes: int, max_restarts: int = 0) -> No
         max_restarts=max_restarts,
         monitor_interval=0.2,
     )
-    os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // processes, 1)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // processes, 1)))
     try:
         elastic_launch(config, sys.executable)("-m", "focalcli", *arguments)
     except ChildFailedError as error:

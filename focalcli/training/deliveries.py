@@ -1,8 +1,8 @@
 """The batches of every step, prepared ahead, from the step at which a training starts or goes on."""
 
-import os
 from collections.abc import Iterator
 
+from focalcli.ranks.cores import cores
 from focalcli.train_config import TrainConfig
 from focalcli.training.frozen import FrozenBackbone, FrozenSamples
 from focalcli.training.prepare import Plan
@@ -45,5 +45,4 @@ def num_workers(config: TrainConfig) -> int:
 
 def default_workers() -> int:
     """Give the number of loader processes: a core each up to 8, and 1 where there are two cores or fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if cores <= 2 else min(cores, 8)
+    return 1 if cores() <= 2 else min(cores(), 8)
