@@ -33,17 +33,23 @@ def detect(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH", help="Photos, folders, globs, videos, an annotation file; - for names on stdin."
+            metavar="PATH", help="Photos, folders, globs, videos, URLs, an annotation file; - for names on stdin."
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
     files_from: Annotated[
-        Path | None, _option("--files-from", metavar="FILE", help="Read names here, one a line.", group="Input")
+        Path | None,
+        _option(
+            "--files-from",
+            metavar="FILE",
+            help="Read names from a file or pipe, one a line; - is stdin.",
+            group="Input",
+        ),
     ] = None,
     null: Annotated[
         bool, _option("-0", "--null", help="Names end with a NUL byte, as of find -print0.", group="Input")
     ] = False,
-    every: Annotated[int, _option("--every", min=1, help="Of a video, take each so many-th frame.", group="Input")] = 1,
+    every: Annotated[int, _option("--every", min=1, help="Of a video, take every N-th frame.", group="Input")] = 1,
     shard: Annotated[
         str | None, _option("--shard", metavar="I/N", help="Take part I of N; I from 1 to N.", group="Input")
     ] = None,
@@ -54,7 +60,11 @@ def detect(
     ] = None,
     format: Annotated[
         Format | None,
-        _option("--format", help="Of the results. [default: text on a terminal, else jsonl]", group="Output"),
+        _option(
+            "--format",
+            help="Of the results. [default: what -o's suffix says, text on a terminal, else jsonl]",
+            group="Output",
+        ),
     ] = None,
     draw: Annotated[
         Path | None, _option("--draw", metavar="DIR", help="Write pictures with boxes here.", group="Output")
@@ -63,7 +73,7 @@ def detect(
         Path | None, _option("--crops", metavar="DIR", help="Write each object as a picture here.", group="Output")
     ] = None,
     draw_threshold: Annotated[
-        float, _option("--draw-threshold", min=0, max=1, help="Draw scores from here.", group="Output")
+        float, _option("--draw-threshold", min=0, max=1, help="Draw and cut out scores from here.", group="Output")
     ] = 0.3,
     details: Annotated[
         bool, _option("--details", help="Add model and seconds to each JSON line.", group="Output")
@@ -77,7 +87,7 @@ def detect(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a photo could not be read.")] = False,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option("--fail-if", metavar="CONDITION", help='Exit with 1 when it holds, as "person>0"; repeatable.'),
+        typer.Option("--fail-if", metavar="CONDITION", help='Exit with 1 when it holds, as "person>0".'),
     ] = None,
 ) -> None:
     """Find objects in photos, as a stream of JSON lines.
@@ -88,7 +98,7 @@ def detect(
     Example: focalcli detect photos/ | jq -r 'select(.detections != []) | .image'
     """
     from focalcli.inference.dealing import Deal
-    from focalcli.inference.destinations import Destinations
+    from focalcli.inference.destinations import Destinations, result_folders, usual_format
     from focalcli.inference.detector import Detector
     from focalcli.inference.open import find_model, model_id, open_runtime
     from focalcli.inference.sources import Finder, without
@@ -99,13 +109,14 @@ def detect(
         return
     deal = Deal(found_world(device))
     windows = views.tile not in (None, "off")
-    finder = Finder(max_pixels=max_pixels, every=every, skip=output, windows=windows, once=deal.once)
+    skip = result_folders(output, draw, crops)
+    finder = Finder(max_pixels=max_pixels, every=every, skip=skip, windows=windows, once=deal.once)
     sources = finder.all(paths or [], files_from, null=null, shard=shard)
     path = find_model(model)
     if deal.speaks:
         say(f"model: {path}")
     destinations = Destinations(
-        format=format or ("text" if output is None and sys.stdout.isatty() else "jsonl"),
+        format=format or usual_format(output, terminal=sys.stdout.isatty()),
         output=output,
         draw=draw,
         crops=crops,

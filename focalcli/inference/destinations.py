@@ -1,11 +1,13 @@
 """What a user asked for as output, turned into open outputs."""
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from focalcli.config import ClassInfo
 from focalcli.errors import UsageError
@@ -14,7 +16,26 @@ from focalcli.inference.label_files import LABEL_FILES, LabelFiles
 from focalcli.inference.outputs import Output, StreamOutput, file_output, finished
 from focalcli.inference.pictures import PictureOutput, crops, drawn
 
-_FILE_SUFFIXES = frozenset({".jsonl", ".json", ".csv", ".xml", ".txt"})
+# What a name's end says of a file; any other name is a folder's.
+_FORMATS = {".jsonl": "jsonl", ".json": "coco", ".csv": "csv", ".xml": "cvat", ".txt": "text"}
+
+_PICTURES = "pictures"
+
+
+def usual_format(output: Path | None, *, terminal: bool) -> str:
+    """Give the format of results where the user names none: what a file's suffix says, else JSON lines.
+
+    A terminal is shown text.
+    """
+    if output is None:
+        return "text" if terminal else "jsonl"
+    return _FORMATS.get(output.suffix.lower(), "jsonl")
+
+
+def result_folders(output: Path | None, draw: Path | None, crops: Path | None) -> tuple[Path, ...]:
+    """Give the folders in which results may come to be, whether they are there or not."""
+    folders = (output, output / _PICTURES if output else None, draw, crops)
+    return tuple(folder for folder in folders if folder is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +67,7 @@ class Destinations:
     @property
     def folder(self) -> Path | None:
         """Give `output` where it is a folder."""
-        return self.output if self.output and self.output.suffix.lower() not in _FILE_SUFFIXES else None
+        return self.output if self.output and self.output.suffix.lower() not in _FORMATS else None
 
     @property
     def wants_pixels(self) -> bool:
@@ -69,7 +90,7 @@ class Destinations:
     @contextmanager
     def pictures(self, classes: Sequence[ClassInfo]) -> Iterator[list[Output]]:
         """Open the folders of pictures; those that are named."""
-        draw = self.draw or (self.folder / "pictures" if self.folder else None)
+        draw = self.draw or (self.folder / _PICTURES if self.folder else None)
         with ExitStack() as stack:
             named = [(folder, make) for folder, make in ((draw, drawn), (self.crops, crops)) if folder is not None]
             yield [
@@ -79,12 +100,24 @@ class Destinations:
 
     @contextmanager
     def texts(self, classes: Sequence[ClassInfo], *, escape: Callable[[str], str]) -> Iterator[Output]:
-        """Open what the results themselves go to; `escape` makes text safe for a terminal."""
+        """Open what the results themselves go to; `escape` makes text safe for a terminal, should stdout be one."""
         if self.folder and self.format in LABEL_FILES:
             yield LabelFiles(self.folder, self.format, classes)
             return
         document = self.document(classes)
         place = self.place(document)
-        opened = StreamOutput(sys.stdout, document, escape=escape)
-        with file_output(place, document, resume=self.resume) if place is not None else opened as output:
+        if place is not None:
+            with file_output(place, document, resume=self.resume) as output:
+                yield output
+            return
+        with StreamOutput(_stdout(), document, escape=escape if sys.stdout.isatty() else str) as output:
             yield output
+
+
+def _stdout() -> TextIO:
+    """Give standard output, in UTF-8 whatever the locale says; what a terminal cannot show becomes an escape there."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="backslashreplace")
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout

@@ -13,6 +13,7 @@ from focalcli.config import ClassInfo
 from focalcli.errors import FocalError
 from focalcli.inference.detections import Detections
 from focalcli.inference.records import encode_record, rounded_boxes, rounded_scores
+from focalcli.inference.spelling import encodable, in_xml, on_one_line
 from focalcli.inference.stream import Result
 
 Item = Callable[[Result, int], str]
@@ -48,10 +49,10 @@ def text(classes: Sequence[ClassInfo]) -> Document:
     def item(result: Result, position: int) -> str:
         found = result.record.found
         if isinstance(found, FocalError):
-            return f"error: {found}\n"
+            return on_one_line(f"error: {found}") + "\n"
         counts = sorted((-int((found.classes == i).sum()), i) for i in set(found.classes.tolist()))
-        words = ", ".join(f"{-count} {classes[i].name}" for count, i in counts)
-        return f"{result.record.image}: {words or 'nothing'}\n"
+        words = ", ".join(f"{-count} {classes[i].name}" for count, i in counts) or "nothing"
+        return on_one_line(f"{result.record.image}: {words}") + "\n"
 
     return Document(".txt", item)
 
@@ -83,7 +84,7 @@ def as_csv(classes: Sequence[ClassInfo]) -> Document:
         if isinstance(result.record.found, FocalError):
             return ""
         rows = [[*box, score, classes[i].name, classes[i].id] for box, score, i in _rows(result)]
-        return "".join(_csv_line([_readable(result.record.image), *row]) for row in rows or [[""] * 7])
+        return "".join(_csv_line([encodable(result.record.image), *row]) for row in rows or [[""] * 7])
 
     return Document(".csv", item, "image,x1,y1,x2,y2,score,class,class_id\n")
 
@@ -124,11 +125,11 @@ def cvat(classes: Sequence[ClassInfo]) -> Document:
         size = result.record.image_size
         if size is None or isinstance(result.record.found, FocalError):
             return ""
-        name = quoteattr(_readable(result.record.image))
+        name = quoteattr(in_xml(result.record.image))
         lines = [f'  <image id="{position}" name={name} width="{size[1]}" height="{size[0]}">']
         for (x1, y1, x2, y2), score, index in _rows(result):
             box = f'xtl="{x1}" ytl="{y1}" xbr="{x2}" ybr="{y2}"'
-            label = quoteattr(classes[index].name)
+            label = quoteattr(in_xml(classes[index].name))
             lines += [
                 f'    <box label={label} source="auto" occluded="0" {box} z_order="0">',
                 f'      <attribute name="score">{score}</attribute>',
@@ -161,8 +162,3 @@ def _csv_line(values: list[object]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(values)
     return buffer.getvalue()
-
-
-def _readable(name: str) -> str:
-    """Give a name that any encoding takes: bytes that are no UTF-8 become escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()

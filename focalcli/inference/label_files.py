@@ -7,6 +7,7 @@ from focalcli.config import ClassInfo
 from focalcli.errors import FocalError
 from focalcli.files import write_text
 from focalcli.inference.records import rounded_boxes, rounded_scores
+from focalcli.inference.spelling import in_xml
 from focalcli.inference.stream import Result
 
 
@@ -26,39 +27,45 @@ def voc(result: Result, classes: Sequence[ClassInfo]) -> str:
     """Give a Pascal VOC annotation with one-based, inclusive pixels; scores stand in `confidence`."""
     from xml.sax.saxutils import escape  # brings urllib along, which no other format needs
 
+    from focalcli.dataset.formats.voc_file import STAMP
+
     found, size = result.record.found, result.record.image_size
     assert size is not None and not isinstance(found, FocalError), result.record
     height, width = size
     rows = zip(rounded_boxes(found), rounded_scores(found), found.classes.tolist(), strict=True)
     objects = "".join(
-        f"  <object>\n    <name>{escape(classes[index].name)}</name>\n    <difficult>0</difficult>\n"
+        f"  <object>\n    <name>{escape(in_xml(classes[index].name))}</name>\n    <difficult>0</difficult>\n"
         f"    <confidence>{score}</confidence>\n    <bndbox>\n"
         f"      <xmin>{x1 + 1:.6g}</xmin>\n      <ymin>{y1 + 1:.6g}</ymin>\n"
         f"      <xmax>{x2:.6g}</xmax>\n      <ymax>{y2:.6g}</ymax>\n    </bndbox>\n  </object>\n"
         for (x1, y1, x2, y2), score, index in rows
     )
-    name = escape(result.source.place.name.encode("utf-8", "backslashreplace").decode())
+    name = escape(in_xml(result.source.place.name))
     size_of = f"    <width>{width}</width>\n    <height>{height}</height>\n    <depth>3</depth>\n"
-    head = f"<annotation>\n  <filename>{name}</filename>\n  <size>\n{size_of}  </size>\n"
+    origin = f"  <source>\n    <annotation>{STAMP}</annotation>\n  </source>\n"
+    head = f"<annotation>\n  <filename>{name}</filename>\n{origin}  <size>\n{size_of}  </size>\n"
     return f"{head}{objects}</annotation>\n"
 
 
 Render = Callable[[Result, Sequence[ClassInfo]], str]
 
-# name -> (suffix, what a file holds)
-LABEL_FILES: dict[str, tuple[str, Render]] = {"yolo": (".txt", yolo), "voc": (".xml", voc)}
+# name -> (folder of the files, their suffix, what a file holds)
+LABEL_FILES: dict[str, tuple[str, str, Render]] = {
+    "yolo": ("labels", ".txt", yolo),
+    "voc": ("Annotations", ".xml", voc),
+}
 
 
 class LabelFiles:
     """Writes one file a photo below a folder; photos that could not be read have none."""
 
     def __init__(self, folder: Path, format: str, classes: Sequence[ClassInfo]) -> None:
-        self._folder, self._classes = folder, classes
-        self._suffix, self._render = LABEL_FILES[format]
+        below, self._suffix, self._render = LABEL_FILES[format]
+        self._folder, self._classes = folder / below, classes
         write_text(folder / "classes.txt", "".join(f"{info.name}\n" for info in classes))
 
     def put(self, result: Result) -> None:
         """Write the file of a photo."""
         if not isinstance(result.record.found, FocalError):
-            path = self._folder / "labels" / result.source.place.with_suffix(self._suffix)
+            path = self._folder / result.source.place.with_suffix(self._suffix)
             write_text(path, self._render(result, self._classes))

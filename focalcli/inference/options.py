@@ -64,11 +64,14 @@ class SelectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Boxes of a class that overlap by more are one object.", extra=_SELECTION),
     ] = None
     max_dets: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Keep the best of a photo, so many.", extra=_SELECTION)
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Keep at most so many of a photo, the best.", extra=_SELECTION),
     ] = None
     nms: Annotated[
         Nms,
-        Meta(description="Of boxes that overlap: the best, all with lower scores, or their mean.", extra=_SELECTION),
+        Meta(
+            description="Of boxes that overlap, keep the best, all with lower scores, or their mean.", extra=_SELECTION
+        ),
     ] = "hard"
     agnostic: Annotated[bool, Meta(description="Let boxes of different classes be one object.", extra=_SELECTION)] = (
         False

@@ -2,19 +2,18 @@
 
 import glob
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import BinaryIO
 
 from focalcli.errors import DataError, InputNotFound, UsageError
 from focalcli.files import TEMPORARY_PREFIX
-from focalcli.images.decode import Pixels, open_regular, read_image
+from focalcli.images.decode import Pixels, read_image
 from focalcli.images.sizes import MAX_PIXELS, is_photo_name
+from focalcli.inference.lists import STANDARD_INPUT, names_in
 from focalcli.inference.views import Photo
 
 VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
@@ -38,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Turns words into sources. `skip` is a folder that is never read: the one the results go to.
+    """Turns words into sources. Folders in `skip` are never looked into: the ones that results go to.
 
     `windows`: photos are looked at in tiles, so a file that allows it need not be decoded as a whole.
     `once` makes a list of names where it can be read only once: ranks have one standard input.
@@ -46,7 +45,7 @@ class Finder:
 
     max_pixels: int = MAX_PIXELS
     every: int = 1
-    skip: Path | None = None
+    skip: tuple[Path, ...] = ()
     windows: bool = False
     once: Callable[[Callable[[], Iterable[str]]], Iterable[str]] = field(default=lambda make: make())
 
@@ -61,7 +60,7 @@ class Finder:
         """
         lists = [self.named_or_listed(word, null=null, alone=len(words) == 1) for word in words]
         if files_from is not None:
-            lists.append(self.listed(self.once(lambda: _names_in(files_from, null=null))))
+            lists.append(self.listed(self.once(lambda: names_in(files_from, null=null))))
         if not lists:
             remedy = "name files or folders, or - for names on standard input"
             raise UsageError("detect", "no photos are named", remedy)
@@ -70,15 +69,9 @@ class Finder:
 
     def named_or_listed(self, word: str, *, null: bool, alone: bool) -> Iterator[Source]:
         """Give the photos of a word, which may be `-`."""
-        if word != "-":
+        if word != STANDARD_INPUT:
             return self.named([word], alone=alone)
-        if sys.stdin.isatty():
-            raise UsageError("-", "standard input is a terminal", "pipe names into it, for example from find")
-        # Not sys.stdin.buffer: a thread that waits in it would keep the program from ending.
-        separator = b"\0" if null else b"\n"
-        return self.listed(
-            self.once(lambda: split_names(open(0, "rb", buffering=0, closefd=False), separator=separator))
-        )
+        return self.listed(self.once(lambda: names_in(word, null=null)))
 
     def named(self, words: Iterable[str], *, alone: bool = True) -> Iterator[Source]:
         """Give the photos of each word: a file, a folder with all below it, a URL, or a glob that is none of these.
@@ -102,8 +95,7 @@ class Finder:
 
             yield from remote_sources(path, max_pixels=self.max_pixels)
         elif _is_folder(path) and not is_photo_name(path):
-            skip = (folder_id(self.skip),) if self.skip and self.skip.is_dir() else ()
-            for below in self._below(path, skip):
+            for below in self._below(path, ()):
                 yield replace(below, place=PurePath(os.path.relpath(below.name, path)) if alone else below.place)
         elif suffix in VIDEOS:
             from focalcli.inference.video import frames
@@ -117,21 +109,29 @@ class Finder:
     def _below(self, folder: str, above: tuple[Folder, ...]) -> Iterator[Source]:
         """Give the photos below a folder; a folder that cannot be listed becomes a source that says so."""
         try:
-            here = folder_id(folder)
-            entries = sorted(os.listdir(folder))
+            here, entries = folder_id(folder), sorted(os.listdir(folder))
         except OSError as error:
             yield _failing(folder, f"cannot be listed ({(error.strerror or str(error)).lower()})", "check it")
             return
-        for name in entries:
-            path = os.path.join(folder, name)
-            if is_photo_name(name) and not name.startswith(TEMPORARY_PREFIX):
-                yield self._source(path)
-            elif os.path.splitext(name)[1].lower() in VIDEOS:
-                yield from self.found(path, alone=False)
-            elif _is_folder(path) and folder_id(path) not in above:
-                yield from self._below(path, (*above, here))
-            elif _is_folder(path) and os.path.islink(path):
-                yield _failing(path, "links back to a folder above it", "remove the link")
+        if here in above:
+            yield _failing(folder, "links back to a folder above it", "remove the link")
+        elif not above or here not in self._skipped():
+            for name in entries:
+                yield from self._entry(os.path.join(folder, name), (*above, here))
+
+    def _entry(self, path: str, above: tuple[Folder, ...]) -> Iterator[Source]:
+        """Give what an entry of a folder holds: nothing, where it is no photo, video or folder."""
+        name = os.path.basename(path)
+        if is_photo_name(name) and not name.startswith(TEMPORARY_PREFIX):
+            yield self._source(path)
+        elif os.path.splitext(name)[1].lower() in VIDEOS:
+            yield from self.found(path, alone=False)
+        elif _is_folder(path):
+            yield from self._below(path, above)
+
+    def _skipped(self) -> list[Folder]:
+        """Give the folders of results that are there by now: they come to be while photos are listed."""
+        return [folder_id(folder) for folder in self.skip if folder.is_dir()]
 
     def _source(self, path: str) -> Source:
         read = _read_windows if self.windows and path.lower().endswith((".tif", ".tiff")) else read_image
@@ -152,11 +152,6 @@ def _annotated(path: Path, max_pixels: int) -> Iterator[Source]:
         name = str(image.path or image.key)
         read = partial(read_image, Path(name), max_pixels=max_pixels)
         yield Source(name, read, PurePath(image.key), image.source_id)
-
-
-def _names_in(path: Path, *, null: bool) -> Iterator[str]:
-    with open_regular(path) as file:
-        yield from split_names(file, separator=b"\0" if null else b"\n")
 
 
 def _expand(word: str) -> list[str]:
@@ -193,16 +188,6 @@ def _place(path: str) -> PurePath:
     parts = PurePath(os.path.normpath(path)).parts
     anchor = PurePath(path).anchor
     return PurePath(*(part for part in parts if part not in (anchor, "..")))
-
-
-def split_names(stream: BinaryIO, *, separator: bytes = b"\n") -> Iterator[str]:
-    """Give the names in an unbuffered stream as they arrive, of any bytes; empty ones are passed over."""
-    rest = b""
-    while chunk := stream.read(65536):
-        *names, rest = (rest + chunk).split(separator)
-        yield from (os.fsdecode(name) for name in names if name)
-    if rest:
-        yield os.fsdecode(rest)
 
 
 def part_of(sources: Iterable[Source], part: str) -> list[Source]:

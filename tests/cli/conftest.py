@@ -12,6 +12,8 @@ import pytest
 
 from focalcli.cli import app
 from focalcli.cli.console import run
+from tests.cli.detecting import photo
+from tests.inference.mock_runtime import MockRuntime
 
 PROBE = Path(__file__).parent / "probe.py"
 
@@ -72,3 +74,17 @@ def process(tmp_path: Path) -> Shell:
         return Done(done.returncode, done.stdout or "", done.stderr)
 
     return call
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """photos/{a.png: red, b/c.png: green and blue, d.png: nothing}, a model, and the mock runtime for it."""
+    folder = tmp_path / "photos"
+    (folder / "b").mkdir(parents=True)
+    for name, content in {"a.png": photo(0), "b/c.png": photo(1, 2), "d.png": photo()}.items():
+        (folder / name).write_bytes(content)
+    (tmp_path / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "best.safetensors").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, **_: MockRuntime())
+    return folder

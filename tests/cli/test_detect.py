@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,41 +16,9 @@ import pytest
 from PIL import Image
 
 from focalcli.cli.console import run
+from tests.cli.detecting import detect, photo
 from tests.images.make import encoded, scene
 from tests.images.mutate import KINDS, bomb, broken
-from tests.inference.mock_runtime import MockRuntime
-
-
-def photo(*channels: int) -> bytes:
-    """A black photo, 64 x 80, with a bright square in each of the channels."""
-    image = np.zeros((64, 80, 3), np.uint8)
-    for channel in channels:
-        image[10 : 20 + channel, 5:25, channel] = 255
-    return encoded(image, "PNG")
-
-
-@pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """photos/{a.png: red, b/c.png: green and blue, d.png: nothing}, a model, and the mock runtime for it."""
-    folder = tmp_path / "photos"
-    (folder / "b").mkdir(parents=True)
-    for name, content in {"a.png": photo(0), "b/c.png": photo(1, 2), "d.png": photo()}.items():
-        (folder / name).write_bytes(content)
-    (tmp_path / "runs" / "r").mkdir(parents=True)
-    (tmp_path / "runs" / "r" / "best.safetensors").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, **_: MockRuntime())
-    return folder
-
-
-Lines = list[dict]
-
-
-def detect(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Lines, str]:
-    """Run `focalcli detect` and give exit code, lines and what was said."""
-    code = run(["detect", *words])
-    out, err = capsys.readouterr()
-    return code, [json.loads(line) for line in out.splitlines()], err
 
 
 def test_a_folder_becomes_a_line_a_photo(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,7 +270,7 @@ def test_a_file_a_photo_needs_a_folder(photos: Path, capsys: pytest.CaptureFixtu
     assert Path("y/labels/a.txt").read_text() == "0 0.187500 0.234375 0.250000 0.156250 1.0\n"
     assert Path("y/labels/d.txt").read_text() == "" and Path("y/classes.txt").read_text() == "red\ngreen\nblue\n"
     assert detect(capsys, "photos", "--format", "voc", "-o", "v")[0] == 0
-    text = Path("v/labels/b/c.xml").read_text()
+    text = Path("v/Annotations/b/c.xml").read_text()
     assert "<xmin>6</xmin>" in text and "<ymax>21</ymax>" in text and "<confidence>1.0</confidence>" in text
 
 
@@ -482,118 +448,3 @@ def test_the_batch_changes_no_line(batch: str, photos: Path, capsys: pytest.Capt
 def test_a_batch_is_auto_or_a_number(batch: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = detect(capsys, "photos", f"--batch={batch}")
     assert code == 2 and "is neither auto nor a whole number >= 1" in err
-
-
-# The program as a process, with the mock runtime in the model's place.
-PROGRAM = [
-    sys.executable,
-    "-c",
-    "import sys; from focalcli.__main__ import main; import focalcli.inference.open as o;"
-    "from tests.inference.mock_runtime import MockRuntime; o.open_runtime = lambda path, **_: MockRuntime();"
-    "sys.argv = ['focalcli', *sys.argv[1:]]; main()",
-    "detect",
-]
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-
-
-def start(*words: str, **options: object) -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [*PROGRAM, *words],
-        stdin=options.pop("stdin", subprocess.DEVNULL),  # type: ignore[call-overload]
-        stdout=pipe,
-        stderr=pipe,
-        env=ENVIRONMENT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-
-
-@pytest.mark.e2e
-def test_a_reader_that_has_enough_ends_it_quietly(photos: Path) -> None:
-    for i in range(300):
-        os.link(photos / "a.png", photos / f"x{i:03}.png")
-    with start("photos") as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert json.loads(process.stdout.readline())["image"] == "photos/a.png"
-        process.stdout.close()
-        assert process.stderr.read() == b"model: runs/r/best.safetensors\n"
-    assert process.returncode == 141
-
-
-@pytest.mark.e2e
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_behind_stdout_is_one_line(photos: Path) -> None:
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run([*PROGRAM, "photos"], stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
-    assert done.returncode == 74 and b"Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(b"error: ") and b"no space left" in done.stderr.lower()
-
-
-LIMITED = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-LIMITED += "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300));"
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("place", ["found.jsonl", "found.csv", "found"])
-def test_a_full_disk_leaves_the_old_results(place: str, photos: Path) -> None:
-    """Files of more than 300 bytes cannot be written: what was there stays, no other file comes to be."""
-    format = "csv" if place.endswith(".csv") else "jsonl"
-    old = Path(place) / "detections.jsonl" if place == "found" else Path(place)
-    old.parent.mkdir(exist_ok=True)
-    old.write_text("old")
-    program = [PROGRAM[0], "-c", LIMITED + PROGRAM[2], *PROGRAM[3:]]
-    words = [*program, *["photos"] * 9, "-o", place, "--format", format]
-    done = subprocess.run(words, capture_output=True, env=ENVIRONMENT, check=False)
-    assert done.returncode == 74 and b"Traceback" not in done.stderr and place.encode() in done.stderr
-    assert old.read_text() == "old"
-    assert not [path for path in Path().rglob("*") if "tmp" in path.name]
-
-
-@pytest.mark.e2e
-def test_a_killed_run_is_continued_to_the_same_bytes(photos: Path) -> None:
-    """kill -9 wherever it is, again and again: the end is that of a run nobody disturbed."""
-    for i in range(400):
-        os.link(photos / "a.png", photos / f"x{i:03}.png")
-    with start("photos", "-o", "whole.jsonl") as process:
-        assert process.wait() == 0
-    partial, size = Path("some.jsonl.partial"), 0
-    for _ in range(3):
-        process = start("photos", "-o", "some.jsonl", "--resume")
-        while process.poll() is None and (not partial.exists() or partial.stat().st_size <= size):
-            os.sched_yield()
-        process.kill()
-        process.communicate()
-        size = partial.stat().st_size if partial.exists() else size
-    with start("photos", "-o", "some.jsonl", "--resume") as process:
-        assert process.wait() == 0
-    assert Path("some.jsonl").read_bytes() == Path("whole.jsonl").read_bytes() and not partial.exists()
-
-
-@pytest.mark.e2e
-def test_ctrl_c_leaves_whole_lines(photos: Path) -> None:
-    for i in range(3000):
-        os.link(photos / "a.png", photos / f"x{i:04}.png")
-    process = start("photos")
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    rest, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"Traceback" not in err
-    assert (first + rest).endswith(b"\n")
-    lines = [json.loads(line) for line in (first + rest).splitlines()]
-    assert 0 < len(lines) < 3003
-
-
-@pytest.mark.e2e
-def test_the_first_line_leaves_before_the_last_name_arrives(photos: Path) -> None:
-    (photos / "new\nline \udcff.png").write_bytes(photo(0))
-    with start("-", "-0", stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None and process.stdout is not None
-        for name in (b"photos/a.png", b"photos/new\nline \xff.png", b"photos/none.png"):
-            process.stdin.write(name + b"\0")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["image"] == os.fsdecode(name)
-        process.stdin.close()
-        assert process.stdout.read() == b""
-    assert process.returncode == 0

@@ -1,11 +1,10 @@
-import io
 import os
 from pathlib import Path, PurePath
 
 import pytest
 
 from focalcli.errors import DataError, FocalError, InputNotFound
-from focalcli.inference.sources import Finder, Source, split_names
+from focalcli.inference.sources import Finder, Source
 from tests.images.make import encoded, scene
 
 PHOTO = encoded(scene(), "PNG")
@@ -110,6 +109,26 @@ def test_a_link_back_up_is_an_error_and_not_followed_for_ever(tree: Path) -> Non
     assert str(error_of(last)) == "photos/b/up: links back to a folder above it, remove the link"
 
 
+def test_a_link_to_its_own_folder_is_an_error_too(tree: Path) -> None:
+    (tree / "b" / "here").symlink_to(".")
+    assert names(Finder().named(["photos/b"])) == ["photos/b/1.png", "photos/b/2.JPG", "photos/b/here"]
+
+
+def test_a_photo_that_vanishes_after_it_was_found_is_an_error_in_its_place(tree: Path) -> None:
+    first, second, *_ = Finder().named(["photos/b"])
+    os.remove("photos/b/2.JPG")
+    assert first.read().shape == (48, 64, 3)
+    assert str(error_of(second)) == "photos/b/2.JPG: no such photo, check the path"
+
+
+def test_a_folder_that_vanishes_while_photos_are_listed_costs_no_other_photo(tree: Path) -> None:
+    found = Finder().named(["photos"])
+    (tree / "a2" / "deep").mkdir(parents=True)
+    assert next(found).name == "photos/a.png"
+    os.rename("photos/a2", "gone")
+    assert names(found) == ["photos/b/1.png", "photos/b/2.JPG", "photos/c.png"]
+
+
 def test_a_link_to_a_folder_beside_is_followed(tree: Path) -> None:
     (tree / "d").symlink_to("b")
     assert names(Finder().named(["photos/d"])) == ["photos/d/1.png", "photos/d/2.JPG"]
@@ -119,7 +138,17 @@ def test_the_folder_of_the_results_is_not_read_again(tree: Path) -> None:
     results = tree / "found"
     (results / "pictures").mkdir(parents=True)
     (results / "pictures" / "a.png").write_bytes(PHOTO)
-    assert not any("found" in name for name in names(Finder(skip=results).named(["photos"])))
+    assert not any("found" in name for name in names(Finder(skip=(results,)).named(["photos"])))
+
+
+def test_folders_of_results_that_come_to_be_while_photos_are_listed_are_not_read(tree: Path) -> None:
+    results = (tree / "b" / "drawn", tree / "z")
+    found = Finder(skip=results).named(["photos"])
+    assert next(found).name == "photos/a.png"
+    for folder in results:
+        folder.mkdir()
+        (folder / "a.png").write_bytes(PHOTO)
+    assert names(found) == ["photos/b/1.png", "photos/b/2.JPG", "photos/c.png"]
 
 
 def test_places_keep_the_tree(tree: Path) -> None:
@@ -133,29 +162,3 @@ def test_places_keep_the_tree(tree: Path) -> None:
     assert outside.place == PurePath("y.png")
     [absolute] = Finder().listed(["/data/y.png"])
     assert absolute.place == PurePath("data/y.png")
-
-
-@pytest.mark.parametrize(
-    ("content", "separator", "expected"),
-    [
-        (b"", b"\n", []),
-        (b"a.jpg\nb c.jpg\n", b"\n", ["a.jpg", "b c.jpg"]),
-        (b"a.jpg\n\nb.jpg", b"\n", ["a.jpg", "b.jpg"]),
-        (b"new\nline\0b\0", b"\0", ["new\nline", "b"]),
-        (b"\xff.jpg\n", b"\n", ["\udcff.jpg"]),
-    ],
-)
-def test_names_are_split(content: bytes, separator: bytes, expected: list[str]) -> None:
-    assert list(split_names(io.BytesIO(content), separator=separator)) == expected
-
-
-def test_names_are_given_as_they_arrive() -> None:
-    reading, writing = os.pipe()
-    with open(reading, "rb", buffering=0) as stream:
-        found = split_names(stream)
-        os.write(writing, b"a.jpg\nb.j")
-        assert next(found) == "a.jpg"
-        os.write(writing, b"pg\n")
-        assert next(found) == "b.jpg"
-        os.close(writing)
-        assert list(found) == []

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.cli.test_detect import ENVIRONMENT, PROGRAM, photo  # noqa: E402
+from tests.cli.detecting import ENVIRONMENT, PROGRAM, photo  # noqa: E402
 from tests.images.mutate import KINDS, bomb, broken  # noqa: E402
 
 PEAK_MIB, SECONDS = 500, 300
