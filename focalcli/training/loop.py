@@ -79,8 +79,12 @@ class Training:
             "optimizer": self.stepper.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
             "config": encode_config(self.plan.model),
-            "recipe": recipe(self.plan.config, fixed_views(self.plan.config)),
+            "recipe": self.recipe(),
         }
+
+    def recipe(self) -> dict[str, Any]:
+        """Give what must stay as it was when the training goes on."""
+        return recipe(self.plan.config, fixed_views(self.plan.config), ranks=self.world.size)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken. Inverse of `state`."""

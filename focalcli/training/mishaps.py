@@ -47,9 +47,10 @@ def out_of_memory(detail: str, config: TrainConfig) -> FocalError:
     fact = f"a step with {config.batch} photos does not fit" + (f" ({line})" if line else "")
     if config.batch == 1:
         return Unavailable("memory", fact, "use a smaller --min-size or --preset")
-    half = config.batch // 2
-    parts = config.accumulate * -(-config.batch // half)
-    return Unavailable("memory", fact, f"--batch {half} --accumulate {parts} takes the same steps in half of it")
+    photos = config.batch * config.accumulate
+    part = next(size for size in range(max(config.batch // 2, 1), 0, -1) if photos % size == 0)
+    remedy = f"--batch {part} --accumulate {photos // part} takes the same steps in less of it, with --resume too"
+    return Unavailable("memory", fact, remedy)
 
 
 @contextmanager

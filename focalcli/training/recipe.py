@@ -13,6 +13,9 @@ _FREE = (
     "cache_features", "cache_limit",
 )  # fmt: skip
 
+# Compared by what they come to: a step of the same photos, however it is split.
+_SPLIT = ("batch", "accumulate")
+
 # Compared as parts of the model's configuration.
 _MODEL = (
     "preset", "min_size", "max_size", "tile", "overlap", "anchor_size", "anchor_ratios",
@@ -20,8 +23,12 @@ _MODEL = (
 )  # fmt: skip
 
 
-def recipe(config: TrainConfig, views: int) -> dict[str, Any]:
-    """Give the settings that a training keeps to its end, as plain values; `views` as they were resolved."""
+def recipe(config: TrainConfig, views: int, *, ranks: int) -> dict[str, Any]:
+    """Give the settings that a training keeps to its end, as plain values; `views` as they were resolved.
+
+    A step may be split otherwise, into other batches or over other ranks, as long as its photos are as many: `BatchPlan`
+    then gives it the same ones.
+    """
     values: dict[str, Any] = msgspec.to_builtins(config)
-    kept = {name: value for name, value in values.items() if name not in (*_FREE, *_MODEL)}
-    return {**kept, "views": views}
+    kept = {name: value for name, value in values.items() if name not in (*_FREE, *_SPLIT, *_MODEL)}
+    return {**kept, "views": views, "photos a step": config.batch * config.accumulate * ranks}

@@ -13,13 +13,11 @@ from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.ranks.world import this_world
 from focalcli.train_config import TrainConfig
-from focalcli.training.fixed_views import fixed_views
 from focalcli.training.journal import Listener
 from focalcli.training.loggers import build_loggers
 from focalcli.training.loop import Training, begin, train
 from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
-from focalcli.training.recipe import recipe
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
 from focalcli.training.start_table import table
 from focalcli.training.summary import write_summary
@@ -111,8 +109,7 @@ def _resume(training: Training, folder: RunFolder) -> None:
     """
     state = folder.load_state()
     differing = differences(json.loads(state["config"]), json.loads(encode_config(training.plan.model)))
-    kept = recipe(training.plan.config, fixed_views(training.plan.config))
-    differing += differences(state["recipe"], kept) if "recipe" in state else []
+    differing += differences(state["recipe"], training.recipe()) if "recipe" in state else []
     if differing:
         fact = "the run cannot go on: " + "; ".join(differing)
         raise ConfigError(folder.path, fact, "resume it as it was, or start a new run")

@@ -174,9 +174,12 @@ class BatchPlan:
     @property
     def steps(self) -> int:
         """Give the number of optimiser steps of an epoch; the last one may be smaller than the others."""
-        per_step = self.batch * self.world.size * self.group
         photos = len(self.dataset.images) if self.weights is None else length(self.weights)
-        return max(-(-photos // per_step), 1)
+        return max(-(-photos // self._photos_a_step), 1)
+
+    @property
+    def _photos_a_step(self) -> int:
+        return self.batch * self.world.size * self.group
 
     def step_keys(self, epoch: int) -> list[list[list[Key]]]:
         """Give for each step of the epoch the keys of this rank's `group` batches; a batch may be empty at the end."""
@@ -195,14 +198,14 @@ class BatchPlan:
 
     def _positions(self, generator: np.random.Generator) -> np.ndarray:
         """Give the photos of an epoch, shuffled."""
-        return (
-            generator.permutation(len(self.dataset.images)) if self.weights is None else drawn(self.weights, generator)
-        )
+        if self.weights is None:
+            return generator.permutation(len(self.dataset.images))
+        return drawn(self.weights, generator)
 
     def _grouped_by_shape(self, order: np.ndarray) -> np.ndarray:
-        """Sort by aspect ratio within windows of 16 batches: little padding, still a new mixture each epoch."""
+        """Sort by aspect ratio within windows of 16 steps, however these are split: little padding, new mixtures."""
         ratio = np.array([image.height / max(image.width, 1) for image in self.dataset.images])
-        window = 16 * self.batch
+        window = 16 * self._photos_a_step
         parts = [order[i : i + window] for i in range(0, len(order), window)]
         return np.concatenate([part[np.argsort(ratio[part], kind="stable")] for part in parts]) if parts else order
 

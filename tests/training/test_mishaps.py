@@ -10,6 +10,7 @@ import torch
 
 from focalcli.errors import FocalError, IoError, Unavailable
 from focalcli.train_config import TrainConfig
+from focalcli.training.journal import read_records
 from focalcli.training.mishaps import out_of_memory
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Samples
@@ -89,13 +90,30 @@ def test_memory_that_runs_out(
         with pytest.raises(Unavailable) as error:
             trained(squares, tmp_path / "run", LONG)
     assert "a step with 4 photos does not fit" in str(error.value) and numbers in str(error.value)
-    assert str(error.value).endswith("--batch 2 --accumulate 2 takes the same steps in half of it")
+    assert str(error.value).endswith("--batch 2 --accumulate 2 takes the same steps in less of it, with --resume too")
     assert error.value.exit_code == 69 and resumed(squares, tmp_path / "run") == straight
+
+
+def test_the_advice_can_be_followed(squares: Path, tmp_path: Path) -> None:
+    """A step split otherwise goes on with the photos that it would have had."""
+    whole = trained(squares, tmp_path / "whole").folder
+    trained(squares, tmp_path / "split", stop_after=1)
+    halves = msgspec.structs.replace(FAST, batch=2, accumulate=2)
+    split = trained(squares, tmp_path / "split", halves, resume=True).folder
+    expected, got = ([r for r in read_records(f.journal) if r["kind"] == "step"] for f in (whole, split))
+    assert [r["positives"] for r in got] == [r["positives"] for r in expected]
+    assert got[1]["loss"] == pytest.approx(expected[1]["loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("batch", "accumulate", "advice"),
-    [(8, 1, "--batch 4 --accumulate 2"), (3, 2, "--batch 1 --accumulate 6"), (1, 4, "a smaller --min-size")],
+    [
+        (8, 1, "--batch 4 --accumulate 2"),
+        (3, 2, "--batch 1 --accumulate 6"),
+        (5, 1, "--batch 1 --accumulate 5"),
+        (6, 4, "--batch 3 --accumulate 8"),
+        (1, 4, "a smaller --min-size"),
+    ],
 )
 def test_the_advice_keeps_the_photos_of_a_step(batch: int, accumulate: int, advice: str) -> None:
     error: FocalError = out_of_memory("", TrainConfig(batch=batch, accumulate=accumulate))

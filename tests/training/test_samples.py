@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from focalcli.config import ClassInfo, model_config
 from focalcli.dataset.read import read_dataset
+from focalcli.dataset.types import Dataset, Image, no_boxes
 from focalcli.errors import DataError
 from focalcli.images.fit import Fit
 from focalcli.ranks.world import World
@@ -48,6 +50,16 @@ def test_accumulated_batches_hold_the_same_photos(squares: Path) -> None:
     one = BatchPlan(dataset, batch=4, seed=0, world=ALONE).step_keys(0)
     parts = BatchPlan(dataset, batch=2, seed=0, world=ALONE, group=2).step_keys(0)
     assert [[a + b] for a, b in parts] == one
+
+
+def test_windows_of_like_shapes_do_not_depend_on_the_split() -> None:
+    """300 photos of many shapes, more than one window of 16 steps holds."""
+    shapes = np.random.default_rng(0).integers(50, 100, (300, 2))
+    images = tuple(Image(str(i), None, int(w), int(h)) for i, (w, h) in enumerate(shapes))
+    dataset = Dataset((), images, no_boxes(), Path())
+    one = BatchPlan(dataset, batch=8, seed=0, world=ALONE).step_keys(3)
+    other = BatchPlan(dataset, batch=2, seed=0, world=ALONE, group=4).step_keys(3)
+    assert [[key for batch in step for key in batch] for step in other] == [step[0] for step in one]
 
 
 def test_more_ranks_than_photos_leaves_batches_empty(squares: Path) -> None:
