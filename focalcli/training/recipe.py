@@ -26,7 +26,7 @@ _MODEL = (
 def recipe(config: TrainConfig, views: int, *, ranks: int) -> dict[str, Any]:
     """Give the settings that a training keeps to its end, as plain values; `views` as they were resolved.
 
-    A step may be split otherwise, into other batches or over other ranks, as long as its photos are as many: `BatchPlan`
+    A step may be split otherwise, into other batches or over other ranks, as long as it has as many photos: `BatchPlan`
     then gives it the same ones.
     """
     values: dict[str, Any] = msgspec.to_builtins(config)
