@@ -73,6 +73,35 @@ def test_a_score_equal_to_the_threshold_passes_and_an_empty_box_does_not() -> No
     assert kept.scores.tolist() == pytest.approx([0.5, 0.3])
 
 
+def test_each_class_has_its_own_threshold() -> None:
+    found = detections((0, 0, 9, 9, 0.9, 1), (0, 0, 9, 9, 0.8, 1), (0, 0, 9, 9, 0.5, 2), (0, 0, 9, 9, 0.2, 0))
+    kept = of(threshold="0.3,green=0.85,red=0.1").passing(found)
+    assert kept.scores.tolist() == pytest.approx([0.9, 0.5, 0.2]) and kept.classes.tolist() == [1, 2, 0]
+
+
+# Two boxes of 10 x 10, one moved by 5: 50 of 150 pixels are shared, IoU 1/3; a third lies apart.
+THREE = detections((0, 0, 10, 10, 0.6, 0), (40, 0, 50, 10, 0.5, 0), (5, 0, 15, 10, 0.2, 0))
+
+
+@pytest.mark.parametrize(("iou", "scores"), [(0.33, [0.6, 0.5]), (0.34, [0.6, 0.5, 0.2])])
+def test_boxes_that_overlap_by_more_than_iou_are_one_object(iou: float, scores: list[float]) -> None:
+    assert of(iou=iou).suppress(THREE).scores.tolist() == pytest.approx(scores)
+
+
+def test_weighted_takes_the_mean_of_the_boxes_of_an_object() -> None:
+    found = of(nms="weighted", iou=0.3).suppress(THREE)
+    # x1: (0 * .6 + 5 * .2) / .8 = 1.25
+    np.testing.assert_allclose(found.boxes, [[1.25, 0, 11.25, 10], [40, 0, 50, 10]], atol=1e-5)
+    assert found.scores.tolist() == pytest.approx([0.6, 0.5])
+
+
+def test_soft_lowers_the_scores_of_overlapping_boxes() -> None:
+    found = of(nms="soft").suppress(THREE)
+    # .2 * exp(-(1/3)^2 / .5) = .2 * .8007
+    assert found.scores.tolist() == pytest.approx([0.6, 0.5, 0.2 * np.exp(-2 / 9)])
+    assert found.boxes.tolist() == THREE.boxes.tolist()
+
+
 def test_agnostic_lets_classes_suppress_each_other() -> None:
     found = detections((0, 0, 10, 10, 0.9, 0), (0, 0, 10, 9, 0.8, 1), (50, 0, 60, 10, 0.7, 1))
     assert len(of().suppress(found)) == 3

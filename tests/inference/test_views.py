@@ -83,6 +83,13 @@ def test_looking_again_gives_one_box_an_object(tta: tuple[str, ...]) -> None:
     np.testing.assert_allclose(answer.boxes[rows], [[10, 20, 30, 50], [50, 8, 70, 40]], atol=1.6)
 
 
+def test_scales_are_four_fifths_one_and_five_fourths_of_the_input() -> None:
+    """64 x 90 fills an input of 64 pixels; 0.8 * 64 = 51.2, 1.25 * 64 = 80. Each gives its boxes back to the photo."""
+    small, plain, large = prepare(scene(64, 90), FIT, ViewConfig(tta=("scales",))).views
+    assert [view.pixels.shape[0] for view in (small, plain, large)] == [51, 64, 80]
+    np.testing.assert_allclose(large.restore(np.array([[12.5, 25, 37.5, 62.5]], np.float32)), [[10, 20, 30, 50]], 0.01)
+
+
 def test_a_mirrored_view_gives_the_boxes_of_the_photo() -> None:
     image = scene(64, 90, (10, 20, 30, 50))
     plain, mirrored = prepare(image, FIT, ViewConfig(tta=("flip",))).views
