@@ -5,6 +5,7 @@ read with `weights_only=True` and never otherwise.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from torch import Tensor
 from focalcli.config import ModelConfig, decode_config, encode_config
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import ConfigError, DataError, InputNotFound
-from focalcli.files import replacing, write_bytes
-from focalcli.torch_files import LOAD_ERRORS, load_torch_file
+from focalcli.files import replacing, write_bytes, write_error
+from focalcli.torch_files import LOAD_ERRORS, load_torch_file, tensors_in
 
 HEADER_KEY = "focalcli"  # one key only: safetensors writes several in random order
 
@@ -109,10 +110,30 @@ def _filled(config: ModelConfig, state: dict[str, Tensor]) -> RetinaNet:
     return model.to(memory_format=torch.channels_last)
 
 
-def save_training_state(path: Path, state: dict[str, Any]) -> None:
-    """Write what a training needs to go on: tensors, numbers, text, lists and dicts only."""
+def save_training_state(path: Path, state: dict[str, Any], *, previous: Path | None = None) -> None:
+    """Write what a training needs to go on: tensors, numbers, text, lists and dicts only; the same state, same bytes.
+
+    What was at `path` goes to `previous`, if given, once the new state is written: a full disk costs neither.
+
+    Raises:
+        CannotWrite, IoError: as `files.replacing`.
+    """
     with replacing(path) as temporary:
-        torch.save(state, temporary)
+        try:
+            with open(temporary, "wb") as file:  # given a name, torch would write it into the file
+                torch.save(state, file)
+        except (OSError, RuntimeError) as error:
+            # Where a write fails, torch's writer tells of positions that do not fit.
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):
+                raise
+            raise write_error(path, cause, needed=_bytes_of(state)) from error
+        if previous is not None and path.exists():
+            os.replace(path, previous)
+
+
+def _bytes_of(state: dict[str, Any]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors_in(state))
 
 
 def load_training_state(path: Path) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from focalcli.checkpoint import (
 )
 from focalcli.config import ClassInfo, ModelConfig, model_config
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
-from focalcli.errors import DataError, FocalError, InputNotFound
+from focalcli.errors import DataError, FocalError, InputNotFound, IoError
+from tests.faults import no_file_over
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,32 @@ def test_a_training_state_comes_back(tmp_path: Path) -> None:
     save_training_state(tmp_path / "last.pt", state)
     loaded = load_training_state(tmp_path / "last.pt")
     assert loaded["step"] == 3 and torch.equal(loaded["model"]["a"], torch.ones(2)) and loaded["list"] == [1, None, "x"]
+
+
+def test_the_same_state_gives_the_same_bytes_under_any_name(tmp_path: Path) -> None:
+    for name in ("a.pt", "b.pt"):
+        save_training_state(tmp_path / name, {"model": {"a": torch.ones(2)}, "step": 3})
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_the_state_before_is_kept(tmp_path: Path) -> None:
+    last, previous = tmp_path / "last.pt", tmp_path / "last.previous.pt"
+    for step in (1, 2, 3):
+        save_training_state(last, {"step": step}, previous=previous)
+    assert [load_training_state(path)["step"] for path in (last, previous)] == [3, 2]
+
+
+def test_a_full_disk_costs_neither_state(tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full disk; torch's own message speaks of an unexpected position."""
+    last, previous = tmp_path / "last.pt", tmp_path / "last.previous.pt"
+    for step in (1, 2):
+        save_training_state(last, {"step": step}, previous=previous)
+    for floats in (10_000, 1_000_000):  # fails when the file is closed, and in the middle
+        with no_file_over(30_000), pytest.raises(IoError) as error:
+            save_training_state(last, {"step": 3, "a": torch.zeros(floats)}, previous=previous)
+        assert str(error.value).startswith(f"{last}: file too large, free {4 * floats:,} bytes or more")
+    assert [load_training_state(path)["step"] for path in (last, previous)] == [2, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.previous.pt", "last.pt"]
 
 
 class Evil:

@@ -58,9 +58,7 @@ class RunFolder:
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Save the state to resume from; the one before it stays beside it until the next."""
-        if self.state.exists():
-            os.replace(self.state, self.previous)
-        save_training_state(self.state, state)
+        save_training_state(self.state, state, previous=self.previous)
 
     def load_state(self) -> dict[str, Any]:
         """Load the newest state that is whole. Raises as `load_training_state` where none is."""

@@ -4,14 +4,12 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from PIL import Image
 
 from focalcli.cli.console import run
 from focalcli.files import TEMPORARY_PREFIX
+from tests.faults import no_file_over
 
 PROGRAM = "import sys; from focalcli.__main__ import main; sys.exit(main())"
 PHOTO = 60_000
@@ -79,17 +78,6 @@ def test_links_out_of_the_data_set_are_followed_only_when_asked(
     assert run(order) == 65
     assert "is a symbolic link out of the data set" in "".join(capsys.readouterr())
     assert run([*order, "--follow-symlinks", "--overwrite"][: -1 if verb == "inspect" else None]) == 0
-
-
-@contextmanager
-def no_file_over(limit: int) -> Iterator[None]:
-    """Let every longer file fail in the middle, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))  # Python ignores SIGXFSZ
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("verb", VERBS)
