@@ -85,7 +85,7 @@ def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("
     """Make the folder of a new run: the wanted one, or the next free `runs/train-N`.
 
     Raises:
-        CannotWrite: it holds a run already, or cannot be made.
+        CannotWrite: it holds a run already, another training is at work in it, or it cannot be made.
     """
     try:
         if wanted is None:
@@ -96,8 +96,9 @@ def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("
     folder = RunFolder(wanted)
     if any(path.exists() for path in (folder.best, folder.state, folder.previous)) and not overwrite:
         raise CannotWrite(wanted, "holds a run already", "add --resume to go on with it, --overwrite to start anew")
-    for path in (folder.best, folder.state, folder.previous, folder.journal, folder.facts):
-        path.unlink(missing_ok=True)
+    with locked(folder):
+        for path in (folder.best, folder.state, folder.previous, folder.journal, folder.facts):
+            path.unlink(missing_ok=True)
     return folder
 
 
@@ -111,7 +112,8 @@ def locked(folder: RunFolder) -> Iterator[None]:
     path = folder.path / ".lock"
     with open(path, "a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not flock: loader processes would inherit that, and hold it for seconds after we were killed.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
             raise CannotWrite(

@@ -1,11 +1,14 @@
 """A tiny data set on disk and a tiny training, for the tests of this folder."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
+from focalcli.checkpoint import load_training_state
 from focalcli.train_config import TrainConfig
 
 FAST = TrainConfig(
@@ -52,3 +55,19 @@ def write_squares(folder: Path, *, train: int = 8, val: int = 4) -> Path:
         (folder / "annotations").mkdir(exist_ok=True)
         (folder / "annotations" / f"{split}.json").write_text(json.dumps(content))
     return folder
+
+
+def digest(path: Path) -> str:
+    """Give the SHA-256 of a file; of a training state that of all it holds, however it lies in the file."""
+    content = repr(_plain(load_training_state(path))).encode() if path.suffix == ".pt" else path.read_bytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Tensor):
+        return [str(value.dtype), *value.shape, hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()]
+    return value

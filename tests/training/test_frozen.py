@@ -20,8 +20,8 @@ from focalcli.training.journal import read_records
 from focalcli.training.loop import begin
 from focalcli.training.prepare import Plan, prepare
 from focalcli.training.samples import Key
-from tests.training.small import FAST, write_squares
-from tests.training.test_run import digest, trained
+from tests.training.small import FAST, digest, write_squares
+from tests.training.test_run import trained
 
 ALONE = World(0, 1, torch.device("cpu"))
 FROZEN = msgspec.structs.replace(FAST, freeze="backbone", views=2, epochs=3, eval_every=9, batch=3, val_split="off")

@@ -15,8 +15,8 @@ from focalcli.training.mishaps import out_of_memory
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Samples
 from focalcli.training.step import Stepper
-from tests.training.small import FAST
-from tests.training.test_run import digest, trained
+from tests.training.small import FAST, digest
+from tests.training.test_run import trained
 
 pytestmark = pytest.mark.e2e
 

@@ -1,26 +1,31 @@
 """Whole trainings, small: what they write, how they stop, and that going on changes nothing."""
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 
 from focalcli.checkpoint import load_training_state
 from focalcli.cli.console import run as focalcli
-from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFound
+from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFound, IoError
+from focalcli.files import TEMPORARY_PREFIX
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import read_records
 from focalcli.training.prepare import prepare
 from focalcli.training.recipe import recipe
 from focalcli.training.run import Outcome, run_training
 from focalcli.training.run_folder import RunFolder, config_toml, locked, new_run
-from tests.training.small import FAST, write_squares
+from tests.faults import no_file_over
+from tests.training.small import FAST, digest, write_squares
+
+LONGER = msgspec.structs.replace(FAST, epochs=6)
 
 
 def trained(
@@ -46,10 +51,6 @@ def trained(
     )
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.mark.e2e
 def test_a_run_leaves_everything_behind(squares: Path, tmp_path: Path) -> None:
     outcome = trained(squares, tmp_path / "run")
@@ -66,16 +67,67 @@ def test_a_run_leaves_everything_behind(squares: Path, tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_two_runs_are_equal_and_so_is_one_that_was_stopped(squares: Path, tmp_path: Path) -> None:
-    """Stopped in the middle of an epoch and resumed: the same final weights, the same journal of steps."""
+    """Stopped in the middle of an epoch and resumed: the same final weights and state, the same journal of steps."""
     straight = trained(squares, tmp_path / "straight").folder
     again = trained(squares, tmp_path / "again").folder
-    assert digest(straight.best) == digest(again.best)
+    assert digest(straight.best) == digest(again.best) and digest(straight.state) == digest(again.state)
     stopped = trained(squares, tmp_path / "stopped", stop_after=3)
     assert not stopped.finished and stopped.folder.read_facts()["status"] == "stopped"
     resumed = trained(squares, tmp_path / "stopped", resume=True).folder
-    assert digest(resumed.best) == digest(straight.best)
+    assert digest(resumed.best) == digest(straight.best) and digest(resumed.state) == digest(straight.state)
     losses = [[r["loss"] for r in read_records(f.journal) if r["kind"] == "step"] for f in (straight, resumed)]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.e2e
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(squares: Path, tmp_path: Path) -> None:
+    """kill -9 of a real process with two loader processes, some steps after its first saved state."""
+    straight = trained(squares, tmp_path / "straight", LONGER).folder
+    words = ["train", str(squares), "-o", str(tmp_path / "killed"), *as_flags(LONGER), "--workers", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, "-m", "focalcli", *words]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_line(process, "epoch 2")
+        process.kill()
+    assert 2 <= RunFolder(tmp_path / "killed").load_state()["step"] < 12, "it was killed too late"
+    resumed = trained(squares, tmp_path / "killed", msgspec.structs.replace(LONGER, workers=2), resume=True).folder
+    assert digest(resumed.best) == digest(straight.best) and digest(resumed.state) == digest(straight.state)
+    steps = [record["step"] for record in read_records(resumed.journal) if record["kind"] == "step"]
+    assert steps == list(range(1, 13)) and not list(resumed.path.glob(f"{TEMPORARY_PREFIX}*"))
+
+
+def as_flags(config: TrainConfig) -> list[str]:
+    """Give the flags that make a configuration."""
+    usual, now = msgspec.to_builtins(TrainConfig()), msgspec.to_builtins(config)
+    changed = [(f"--{name.replace('_', '-')}", str(value)) for name, value in now.items() if value != usual[name]]
+    return [word for flag in changed for word in flag]
+
+
+def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
+    """Wait until a program says a line that begins so."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith(start):
+            return
+    raise AssertionError(f"it never said {start!r}: {''.join(said)}")
+
+
+@pytest.mark.e2e
+def test_a_training_may_grow_when_it_goes_on(squares: Path, tmp_path: Path) -> None:
+    """What was done stays; the new steps show the photos of the longer run, at its learning rates."""
+    longer = msgspec.structs.replace(FAST, epochs=3)
+    straight = trained(squares, tmp_path / "straight", longer).folder
+    folder = trained(squares, tmp_path / "run").folder
+    before = read_records(folder.journal)
+    assert trained(squares, tmp_path / "run", longer, resume=True).finished and folder.load_state()["step"] == 6
+    assert read_records(folder.journal)[: len(before)] == before
+    theirs, ours = (
+        [(r["step"], r["lr"], r["positives"]) for r in read_records(f.journal) if r["kind"] == "step"]
+        for f in (straight, folder)
+    )
+    assert ours[4:] == theirs[4:] and ours[:4] != theirs[:4]
 
 
 @pytest.mark.e2e
@@ -123,6 +175,16 @@ def test_a_damaged_state_falls_back_to_the_one_before(squares: Path, tmp_path: P
 
 
 @pytest.mark.e2e
+def test_a_full_disk_is_74_with_the_bytes_and_costs_no_state(squares: Path, tmp_path: Path) -> None:
+    folder = trained(squares, tmp_path / "run", stop_after=1).folder
+    before = digest(folder.state)
+    with no_file_over(100_000), pytest.raises(IoError, match=r"best.safetensors: file too large, free [\d,]+ bytes"):
+        trained(squares, tmp_path / "run", resume=True)
+    assert digest(folder.state) == before and not list(folder.path.glob(f"{TEMPORARY_PREFIX}*"))
+    assert trained(squares, tmp_path / "run", resume=True).finished
+
+
+@pytest.mark.e2e
 def test_training_stops_when_nothing_gets_better(squares: Path, tmp_path: Path) -> None:
     """With a learning rate of almost 0 the first evaluation is never beaten."""
     config = msgspec.structs.replace(FAST, lr=1e-12, patience=2, epochs=9)
@@ -140,21 +202,38 @@ def test_a_diverged_training_names_photos_and_keeps_the_batch(squares: Path, tmp
     assert kept["batches"][0]["images"].shape[0] == len(kept["positions"]) == 4
 
 
-def test_a_second_training_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with locked(RunFolder(tmp_path)):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "import sys; from pathlib import Path\n"
-                "from focalcli.training.run_folder import RunFolder, locked\n"
-                "with locked(RunFolder(Path(sys.argv[1]))): pass",
-                str(tmp_path),
-            ],
-            capture_output=True,
-            text=True,
-        )
-    assert f"another training is writing here (process {os.getpid()}" in done.stderr
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Give a process that holds the lock of a run in `tmp_path`, and has a child that inherited all its files."""
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from focalcli.training.run_folder import RunFolder, locked\n"
+        "with locked(RunFolder(Path(sys.argv[1]))):\n"
+        "    child = os.fork() or signal.pause()\n"
+        "    print(child, flush=True)\n"
+        "    signal.pause()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        yield process
+        process.kill()
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_second_training_in_the_same_folder_is_refused(tmp_path: Path, busy: subprocess.Popen[str]) -> None:
+    (tmp_path / "last.pt").write_text("of the other")
+    with pytest.raises(CannotWrite, match=f"another training is writing here .process {busy.pid}"):
+        new_run(tmp_path, overwrite=True)
+    assert (tmp_path / "last.pt").read_text() == "of the other"
+
+
+def test_the_lock_of_a_killed_training_is_free_though_its_loader_processes_live(
+    tmp_path: Path, busy: subprocess.Popen[str]
+) -> None:
+    busy.kill()
+    busy.wait()
     with locked(RunFolder(tmp_path)):
         pass
 
@@ -245,10 +324,7 @@ def test_a_signal_ends_after_the_step_and_the_run_goes_on_later(
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step "):
-            break
+    wait_for_line(process, "step ")
     process.send_signal(number)
     output, talk = process.communicate(timeout=60)
     assert process.returncode == code, talk
@@ -265,10 +341,7 @@ def test_a_signal_to_the_whole_group_still_saves(squares: Path, tmp_path: Path) 
     command = [sys.executable, "-m", "focalcli", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, **pipes, start_new_session=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step "):
-            break
+    wait_for_line(process, "step ")
     os.killpg(process.pid, signal.SIGTERM)
     talk = process.communicate(timeout=60)[1]
     assert process.returncode == 143 and "stopped and saved" in talk, talk
