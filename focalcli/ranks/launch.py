@@ -12,6 +12,9 @@ import sys
 from focalcli.errors import FocalError, GateFailed
 from focalcli.ranks.cores import cores
 
+# Says in a rank's environment which process launched it.
+LAUNCHER = "RANKS_LAUNCHER_PID"
+
 # Ends after which there is nothing to add: a limit was not met, nobody reads the results any more.
 _SAID = (GateFailed.exit_code, 141)
 
@@ -47,6 +50,7 @@ def launch(arguments: list[str], *, processes: int, max_restarts: int = 0) -> No
         max_restarts=max_restarts,
         monitor_interval=0.2,
     )
+    os.environ[LAUNCHER] = str(os.getpid())
     os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // processes, 1)))
     try:
         elastic_launch(config, sys.executable)("-m", "focalcli", *arguments)

@@ -1,6 +1,6 @@
 """The ranks that work together. One process is a world of one; torchrun's environment makes a larger one.
 
-The only module that reads the environment. Everything else asks `World`.
+With `launch`, the only module that reads the environment. Everything else asks `World`.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from focalcli.detection.devices import pick_device
 from focalcli.errors import ConfigError
+from focalcli.ranks.launch import LAUNCHER
 
 T = TypeVar("T")
 
@@ -92,7 +93,14 @@ def this_world(device: str = "auto") -> World:
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the launcher dies, however: ranks are in sessions of their own. Linux only."""
+    """Ask the kernel for SIGTERM when the launcher dies, however: ranks are in sessions of their own. Linux only.
+
+    Raises:
+        SystemExit: it has died already, while this rank imported and read.
+    """
     if sys.platform.startswith("linux"):
         parent_death_signal = 1  # sys/prctl.h: PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+    launcher = os.environ.get(LAUNCHER)
+    if launcher is not None and launcher != str(os.getppid()):
+        raise SystemExit(128 + signal.SIGTERM)

@@ -7,30 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
+from focalcli.train_config import TrainConfig
 from focalcli.training.journal import read_records
+from focalcli.training.run_folder import RunFolder
+from tests.faults import children, ended
+from tests.training.small import FAST, digest
+from tests.training.test_run import as_flags, wait_for_line
 from tests.training.test_step import run
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-TRAIN = [
-    "--epochs",
-    "2",
-    "--min-size",
-    "64",
-    "--max-size",
-    "96",
-    "--workers",
-    "0",
-    "--precision",
-    "fp32",
-    "--anchor-size",
-    "14",
-]
+LONGER = msgspec.structs.replace(FAST, epochs=4)
 
 
 @pytest.mark.parametrize(
@@ -51,54 +44,70 @@ def test_gradients_are_those_of_one_process(tmp_path: Path, splits: list[list[li
         assert (part["gradient"] - gradient).norm() < 1e-5 * gradient.norm()
 
 
-def focalcli(*words: str) -> list[str]:
-    return [sys.executable, "-m", "focalcli", *words]
+def train(data: Path, out: Path, config: TrainConfig, *words: str) -> list[str]:
+    return [sys.executable, "-m", "focalcli", "train", str(data), "-o", str(out), *as_flags(config), *words]
 
 
-def test_devices_launches_and_only_rank_0_speaks(squares: Path, tmp_path: Path) -> None:
-    command = focalcli("train", str(squares), "-o", str(tmp_path / "two"), "--devices", "2", "--batch", "2", *TRAIN)
+TWO = ("--devices", "2", "--batch", "2")
+
+
+@pytest.fixture(scope="module")
+def two(squares: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, subprocess.CompletedProcess[str]]:
+    """Give a training by two ranks that nothing befell, and what it said."""
+    out = tmp_path_factory.mktemp("ranks") / "two"
+    command = train(squares, out, LONGER, *TWO)
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{tmp_path / 'two'}\n"
+    return RunFolder(out), done
+
+
+Two = tuple[RunFolder, subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.xdist_group("two ranks")  # which share what takes the time
+def test_devices_launches_and_only_rank_0_speaks(squares: Path, tmp_path: Path, two: Two) -> None:
+    folder, done = two
+    assert done.stdout == f"{folder.path}\n"
     assert done.stderr.count("writing to") == 1
-    alone = focalcli("train", str(squares), "-o", str(tmp_path / "one"), "--batch", "4", *TRAIN)
+    alone = train(squares, tmp_path / "one", LONGER)
     subprocess.run(alone, env=ENVIRONMENT, check=True, capture_output=True, timeout=300)
-    one, two = (read_records(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
-    assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-5)
-    assert [r["positives"] for r in two if r["kind"] == "step"] == [r["positives"] for r in one if r["kind"] == "step"]
+    ours, theirs = (read_records(path / "metrics.jsonl") for path in (folder.path, tmp_path / "one"))
+    assert ours[0]["loss"] == pytest.approx(theirs[0]["loss"], rel=1e-5)
+    positives = [[r["positives"] for r in records if r["kind"] == "step"] for records in (ours, theirs)]
+    assert positives[0] == positives[1]
 
 
-def test_a_killed_rank_ends_the_training_and_is_named(squares: Path, tmp_path: Path) -> None:
-    words = [
-        "train",
-        str(squares),
-        "-o",
-        str(tmp_path / "run"),
-        "--devices",
-        "2",
-        "--batch",
-        "2",
-        *TRAIN,
-        "--epochs",
-        "900",
-    ]
-    process = subprocess.Popen(focalcli(*words), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step "):
-            break
-    workers = children(process.pid)
-    os.kill(next(pid for pid in workers if environment_of(pid)["RANK"] == "1"), signal.SIGKILL)
+def started(command: list[str], line: str) -> tuple[subprocess.Popen[str], dict[str, int]]:
+    """Start a training, wait until it says a line that begins so; give it and the process of each rank."""
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    wait_for_line(process, line)
+    return process, {environment_of(pid)["RANK"]: pid for pid in children(process.pid) if "RANK" in environment_of(pid)}
+
+
+@pytest.mark.xdist_group("two ranks")  # which share what takes the time
+def test_a_killed_rank_ends_the_training_which_goes_on_as_if_nothing_had_happened(
+    squares: Path, tmp_path: Path, two: Two
+) -> None:
+    """Named, with no process left behind; by two ranks again, to the weights and state of the training in peace."""
+    command = train(squares, tmp_path / "run", LONGER, *TWO)
+    process, ranks = started(command, "epoch 2")
+    os.kill(ranks["1"], signal.SIGKILL)
     talk = process.communicate(timeout=60)[1]
-    assert process.returncode == 70
+    assert process.returncode == 70 and ended(list(ranks.values()), within=0)
     assert "rank 1: ended with signal 9" in talk and "Traceback" not in talk.splitlines()[-1]
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    subprocess.run([*command, "--resume"], env=ENVIRONMENT, check=True, capture_output=True, timeout=300)
+    ours, theirs = RunFolder(tmp_path / "run"), two[0]
+    assert digest(ours.best) == digest(theirs.best) and digest(ours.state) == digest(theirs.state)
 
 
-def children(pid: int) -> list[int]:
-    """Give the processes that this one started as ranks."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in found if "RANK" in environment_of(int(child))]
+def test_a_killed_launcher_leaves_no_rank_behind(squares: Path, tmp_path: Path) -> None:
+    """The kernel tells the ranks, which save and end; so the run goes on from where it was."""
+    endless = msgspec.structs.replace(FAST, epochs=900, eval_every=900)
+    process, ranks = started(train(squares, tmp_path / "run", endless, *TWO), "step ")
+    process.kill()
+    assert ended(list(ranks.values()), within=60) and len(ranks) == 2
+    process.communicate(timeout=60)
+    assert RunFolder(tmp_path / "run").load_state()["step"] >= 1
 
 
 def environment_of(pid: int) -> dict[str, str]:
@@ -108,7 +117,5 @@ def environment_of(pid: int) -> dict[str, str]:
 
 def test_a_half_set_environment_is_explained(squares: Path, tmp_path: Path) -> None:
     environment = {**ENVIRONMENT, "RANK": "0"}
-    done = subprocess.run(
-        focalcli("train", str(squares), *TRAIN), env=environment, capture_output=True, text=True, cwd=tmp_path
-    )
+    done = subprocess.run(train(squares, tmp_path, FAST), env=environment, capture_output=True, text=True)
     assert done.returncode == 78 and "a world half described" in done.stderr
