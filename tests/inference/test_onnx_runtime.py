@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from focalcli.config import encode_config
 from focalcli.errors import DataError, InputNotFound, Unavailable
-from focalcli.inference.onnx_runtime import OnnxRuntime
+from focalcli.inference.onnx_runtime import OnnxRuntime, session_options
 from tests.inference.mock_runtime import CONFIG
 
 BOX = [4.0, 8.0, 20.0, 30.0]
@@ -156,6 +156,11 @@ def test_a_model_that_cannot_run_is_one_clear_error(tmp_path: Path) -> None:
     column.CopyFrom(numpy_helper.from_array(np.array([7, 1], np.int64), "column"))
     with pytest.raises(DataError, match=r"m\.onnx: cannot be run \(.*\), export it again"):
         OnnxRuntime(written(model, tmp_path)).run(np.zeros((1, 3, 32, 32), np.uint8))
+
+
+def test_threads_rest_between_batches() -> None:
+    """Cores are free for decoding as soon as a batch is done."""
+    assert session_options().get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_a_device_that_is_not_here_is_named(tmp_path: Path) -> None:
