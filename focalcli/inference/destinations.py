@@ -14,7 +14,6 @@ from focalcli.errors import UsageError
 from focalcli.inference.documents import DOCUMENTS, Document, jsonl
 from focalcli.inference.label_files import LABEL_FILES, LabelFiles
 from focalcli.inference.outputs import Output, StreamOutput, file_output, finished
-from focalcli.inference.pictures import PictureOutput, crops, drawn
 
 # What a name's end says of a file; any other name is a folder's.
 _FORMATS = {".jsonl": "jsonl", ".json": "coco", ".csv": "csv", ".xml": "cvat", ".txt": "text"}
@@ -91,6 +90,11 @@ class Destinations:
     def pictures(self, classes: Sequence[ClassInfo]) -> Iterator[list[Output]]:
         """Open the folders of pictures; those that are named."""
         draw = self.draw or (self.folder / _PICTURES if self.folder else None)
+        if not (draw or self.crops):
+            yield []
+            return
+        from focalcli.inference.pictures import PictureOutput, crops, drawn
+
         with ExitStack() as stack:
             named = [(folder, make) for folder, make in ((draw, drawn), (self.crops, crops)) if folder is not None]
             yield [

@@ -20,6 +20,7 @@ from focalcli.inference.detector import Detector
 from focalcli.inference.records import Record
 from focalcli.inference.sources import Source
 from focalcli.inference.views import Prepared
+from focalcli.ranks.cores import threads
 
 # How long finished photos may wait for the next one to be named or decoded, in seconds.
 _PATIENCE = 0.02
@@ -50,9 +51,11 @@ Loading = tuple[Source, "Future[_Loaded]"]
 
 
 def detect_stream(
-    sources: Iterable[Source], detector: Detector, *, workers: int = 2, keep_pixels: bool = False
+    sources: Iterable[Source], detector: Detector, *, workers: int | None = None, keep_pixels: bool = False
 ) -> Iterator[Result]:
     """Give a result for each source, in order; photos that cannot be read give their error.
+
+    As many threads as `workers` says decode, else as `decoders` does.
 
     However many sources there are, memory holds no more photos than the detector lets wait and a few being decoded.
     """
@@ -64,6 +67,7 @@ def detect_stream(
         pixels = photo[: photo.shape[0], : photo.shape[1]] if keep_pixels else None
         return _Loaded(prepared, pixels, begun, time.monotonic())
 
+    workers = workers or decoders()
     waiting: deque[tuple[Source, _Loaded | None]] = deque()
 
     def items(loading: Iterable[Loading | None]) -> Iterator[Prepared | FocalError | None]:
@@ -86,6 +90,11 @@ def detect_stream(
     with _Loader(sources, load, workers=workers, ahead=detector.batch + 2 * workers) as loader:
         for answer in detector.stream(items(loader)):
             yield _result(*waiting.popleft(), answer)
+
+
+def decoders() -> int:
+    """Give how many threads decode: one a core, so that a GPU does not wait; 8 at most, for each holds a photo."""
+    return min(max(threads(), 2), 8)
 
 
 def _result(source: Source, loaded: _Loaded | None, answer: Detections | FocalError) -> Result:

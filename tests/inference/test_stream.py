@@ -9,7 +9,7 @@ from focalcli.errors import DataError
 from focalcli.inference.detections import Detections
 from focalcli.inference.detector import Detector
 from focalcli.inference.sources import Source
-from focalcli.inference.stream import detect_stream
+from focalcli.inference.stream import decoders, detect_stream
 from tests.inference.mock_runtime import MockRuntime
 
 
@@ -128,6 +128,12 @@ def test_a_programmers_mistake_while_reading_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError):
         list(detect_stream([Source("x", read, PurePath("x"))], Detector(MockRuntime())))
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 2), (2, 2), (5, 5), (64, 8)])
+def test_more_cores_decode_more_photos_at_once(threads: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    assert decoders() == expected
 
 
 def test_leaving_early_leaves_no_thread_behind(tmp_path: Path) -> None:
