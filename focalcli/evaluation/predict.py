@@ -8,8 +8,8 @@ from focalcli.evaluation.coco import Evaluator
 from focalcli.evaluation.columns import join
 from focalcli.evaluation.names import class_map, difference
 from focalcli.evaluation.predictions_file import Loaded
-from focalcli.images.decode import Pixels, read_image
 from focalcli.images.fit import Fit
+from focalcli.images.picture import Picture, read_picture
 from focalcli.inference.dealing import Deal
 from focalcli.inference.detections import Detections, Runtime
 from focalcli.inference.detector import Detector
@@ -68,13 +68,13 @@ def _batches(dataset: Dataset, fit: Fit, detector: Detector) -> list[list[int]]:
     ]
 
 
-def _photo(image: Image, max_pixels: int) -> Pixels:
+def _photo(image: Image, max_pixels: int) -> Picture:
     """Decode a photo and hold its size against the annotations: boxes of another frame would measure nothing."""
     if image.path is None:
         raise InputNotFound(image.key, "the photo is not there", "say where the photos are with --images")
-    pixels = read_image(image.path, max_pixels=max_pixels)
-    height, width = pixels.shape[:2]
+    photo = read_picture(image.path, max_pixels=max_pixels)
+    height, width = photo.shape[:2]
     if (width, height) != (image.width, image.height):
         fact = f"is {width} x {height} pixels, but its annotations are of {image.width} x {image.height}"
         raise DataError(image.path, fact, "find the photo that was annotated")
-    return pixels
+    return photo

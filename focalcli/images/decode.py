@@ -90,13 +90,18 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Pixels:
         InputNotFound: there is no such file.
         DataError: not a regular file, not readable, not a photo, cut off or damaged, or more than `max_pixels`.
     """
+    return _pixels(read_upright(path, max_pixels=max_pixels), str(path))
+
+
+def read_upright(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode a photo file to the last byte, to an RGB image as EXIF turns it. Raises as `read_image` does."""
     with open_regular(path) as file:
         return _decode(file, str(path), max_pixels)
 
 
 def decode_image(content: bytes, place: str, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a photo that is in memory; `place` names it in errors. Raises DataError as `read_image` does."""
-    return _decode(BytesIO(content), place, max_pixels)
+    return _pixels(_decode(BytesIO(content), place, max_pixels), place)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -117,17 +122,17 @@ def open_regular(path: Path) -> BinaryIO:
         raise DataError(path, f"cannot be opened ({fact.lower()})", "check the file and its permissions") from error
 
 
-def _decode(file: BinaryIO, place: str, max_pixels: int) -> Pixels:
+def _decode(file: BinaryIO, place: str, max_pixels: int) -> Image.Image:
     allow_pixels(max_pixels)
     try:
         with Image.open(file, formats=FORMATS) as image:
             check_pixels(image.size, place, max_pixels)
             image.load()
-            return upright_rgb(image, place)
+            return _upright(image, place)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(place, f"is over the limit of {max_pixels} pixels", "raise --max-pixels") from error
     except MemoryError as error:
-        raise DataError(place, "does not fit in memory", "lower --max-pixels or use a smaller photo") from error
+        raise _too_large(place) from error
     except DAMAGE as error:
         raise DataError(place, f"cannot be decoded ({_reason(error)})", "replace or remove it") from error
 
@@ -157,9 +162,24 @@ def _reason(error: BaseException) -> str:
 
 def upright_rgb(image: Image.Image, place: str) -> Pixels:
     """Give an opened photo as EXIF turns it; `place` names it in errors."""
+    return _pixels(_upright(image, place), place)
+
+
+def _upright(image: Image.Image, place: str) -> Image.Image:
     turn = TURNS.get(_orientation(image))
     rgb = _rgb(image, place)
-    return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _pixels(image: Image.Image, place: str) -> Pixels:
+    try:
+        return np.array(image, dtype=np.uint8)
+    except MemoryError as error:
+        raise _too_large(place) from error
+
+
+def _too_large(place: str) -> DataError:
+    return DataError(place, "does not fit in memory", "lower --max-pixels or use a smaller photo")
 
 
 def _orientation(image: Image.Image) -> int:

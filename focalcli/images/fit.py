@@ -50,10 +50,13 @@ class Fit:
 
     def apply(self, image: Pixels) -> Pixels:
         """Resize a photo to its `shape`, bilinear, antialiased where it shrinks."""
-        height, width = self.shape((image.shape[0], image.shape[1]))
-        if (height, width) == image.shape[:2]:
-            return image
-        return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+        size = (image.shape[0], image.shape[1])
+        return image if self.shape(size) == size else self.apply_to_picture(Image.fromarray(image))
+
+    def apply_to_picture(self, image: Image.Image) -> Pixels:
+        """Resize an RGB photo that Pillow holds, to the same pixels as `apply`."""
+        height, width = self.shape((image.height, image.width))
+        return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
 
     def forward_boxes(self, boxes: npt.NDArray[Floating], image_size: tuple[int, int]) -> npt.NDArray[Floating]:
         """Move boxes (n, 4) from the photo into the network frame. Inverse of `undo`, but for its clipping."""

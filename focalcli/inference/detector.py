@@ -7,7 +7,6 @@ one does not depend on its neighbours.
 from collections.abc import Iterable, Iterator
 
 from focalcli.errors import FocalError
-from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 from focalcli.inference.batches import Batches
 from focalcli.inference.detections import Detections, Runtime
@@ -49,7 +48,7 @@ class Detector:
         """Resize a photo for the network. Safe to call from many threads, so that it can overlap with the network."""
         return prepare(photo, self._fit, self.views)
 
-    def detect(self, images: Iterable[Pixels]) -> Iterator[Detections]:
+    def detect(self, images: Iterable[Photo]) -> Iterator[Detections]:
         """Give the detections of each photo (H, W, 3), in order."""
         for answer in self.stream(self.prepare(image) for image in images):
             if isinstance(answer, FocalError):

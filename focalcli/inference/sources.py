@@ -11,7 +11,8 @@ from pathlib import Path, PurePath
 
 from focalcli.errors import DataError, InputNotFound, UsageError
 from focalcli.files import TEMPORARY_PREFIX
-from focalcli.images.decode import Pixels, read_image
+from focalcli.images.decode import Pixels
+from focalcli.images.picture import read_picture
 from focalcli.images.sizes import MAX_PIXELS, is_photo_name
 from focalcli.inference.lists import STANDARD_INPUT, names_in
 from focalcli.inference.views import Photo
@@ -134,14 +135,14 @@ class Finder:
         return [folder_id(folder) for folder in self.skip if folder.is_dir()]
 
     def _source(self, path: str) -> Source:
-        read = _read_windows if self.windows and path.lower().endswith((".tif", ".tiff")) else read_image
+        read = _read_windows if self.windows and path.lower().endswith((".tif", ".tiff")) else read_picture
         return Source(path, partial(read, Path(path), max_pixels=self.max_pixels), _place(path))
 
 
 def _read_windows(path: Path, *, max_pixels: int) -> Photo:
     from focalcli.images.tiff import open_windows
 
-    return open_windows(path, max_pixels=max_pixels) or read_image(path, max_pixels=max_pixels)
+    return open_windows(path, max_pixels=max_pixels) or read_picture(path, max_pixels=max_pixels)
 
 
 def _annotated(path: Path, max_pixels: int) -> Iterator[Source]:
@@ -150,7 +151,7 @@ def _annotated(path: Path, max_pixels: int) -> Iterator[Source]:
 
     for image in read_dataset(path).images:
         name = str(image.path or image.key)
-        read = partial(read_image, Path(name), max_pixels=max_pixels)
+        read = partial(read_picture, Path(name), max_pixels=max_pixels)
         yield Source(name, read, PurePath(image.key), image.source_id)
 
 

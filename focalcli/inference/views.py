@@ -4,7 +4,7 @@ A view knows the way back: its boxes return to the photo exactly. How the boxes 
 `merge.py`'s part.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
+from focalcli.images.picture import Picture
 from focalcli.images.tiles import tiles
 from focalcli.inference.options import USUAL_OVERLAP, ViewConfig
 
@@ -93,9 +94,18 @@ def _views(
 ) -> Iterator[View]:
     fits = [fit.scaled(scale) for scale in SCALES] if "scales" in config.tta else [fit]
     for y, x, height, width in crops:
-        crop = photo[y : y + height, x : x + width]
+        apply = _resizer(photo, (slice(y, y + height), slice(x, x + width)))
         for each in fits:
-            view = View(each.apply(crop), each, (height, width), size, (x, y))
+            view = View(apply(each), each, (height, width), size, (x, y))
             yield view
             if "flip" in config.tta:
                 yield replace(view, pixels=view.pixels[:, ::-1], mirrored=True)
+
+
+def _resizer(photo: Photo, window: tuple[slice, slice]) -> Callable[[Fit], Pixels]:
+    """Give what fits a window of a photo, decoded once."""
+    if isinstance(photo, Picture):
+        picture = photo.crop(window)
+        return lambda fit: fit.apply_to_picture(picture)
+    pixels = photo[window]
+    return lambda fit: fit.apply(pixels)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from focalcli.errors import UsageError
 from focalcli.images.fit import Fit
+from focalcli.images.picture import Picture
 from focalcli.inference.detector import Detector
 from focalcli.inference.options import ViewConfig
 from focalcli.inference.views import prepare
@@ -36,6 +38,19 @@ def test_a_tile_that_holds_the_photo_changes_nothing(tile: int) -> None:
     [tiled] = Detector(MockRuntime(), views=ViewConfig(tile=str(tile))).detect([image])
     for name in ("boxes", "scores", "classes"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(tiled, name))
+
+
+@pytest.mark.parametrize("config", [ViewConfig(), ViewConfig(tile="64", tta=("flip", "scales"))])
+@pytest.mark.parametrize("size", [(128, 150), (64, 96)])
+def test_a_picture_gives_the_views_of_its_pixels(config: ViewConfig, size: tuple[int, int]) -> None:
+    """Whether Pillow's image is resized, or an array of its pixels, changes no bit; also where nothing is resized."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    picture = Picture(Image.fromarray(pixels))
+    assert picture.shape == pixels.shape and (picture[10:40, 5:9] == pixels[10:40, 5:9]).all()
+    ours, theirs = (prepare(photo, FIT, config).views for photo in (picture, pixels))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+        assert (one.origin, one.crop_size, one.mirrored) == (other.origin, other.crop_size, other.mirrored)
 
 
 def test_a_view_cut_at_an_edge_knows_which() -> None:
