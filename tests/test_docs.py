@@ -36,9 +36,9 @@ def test_generated_files_are_current() -> None:
 
 
 def test_blocks_of_help_are_replaced_and_nothing_else() -> None:
-    text = "a\n```console\n$ focalcli --help\nold\n$ focalcli demo x\nkept\n```\nb\n"
+    text = "a\n```console\n$ focalcli train\n```\n```console\n$ focalcli --help\nold\n$ focalcli demo x\nkept\n```\nb\n"
     fresh = update_readme().refreshed(text)
-    assert fresh.startswith("a\n```console\n$ focalcli --help\nUsage: focalcli VERB")
+    assert fresh.startswith("a\n```console\n$ focalcli train\n```\n```console\n$ focalcli --help\nUsage: focalcli VERB")
     assert fresh.endswith("$ focalcli demo x\nkept\n```\nb\n")
     assert update_readme().refreshed(fresh) == fresh
 

@@ -16,7 +16,7 @@ from focalcli.cli.man import manual
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "completions" / "focalcli.1"
 
-_BLOCK = re.compile(r"(?P<command>^\$ focalcli (?P<words>.*--help)\n)(?P<output>.*?)(?=^\$ |^```)", re.M | re.S)
+_BLOCK = re.compile(r"(?P<command>^\$ focalcli (?P<words>.*--help)\n)(?P<output>(?s:.*?))(?=^\$ |^```)", re.M)
 
 
 def output_of(words: str) -> str:
