@@ -18,11 +18,12 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     images: Annotated[
         str | None, _about("Data", "Folder of the photos, where the annotations do not say.", metavar="DIR")
     ] = None
-    train_split: Annotated[str | None, _about("Data", "Split to train on; `train` where there is one, else all.")] = (
-        None
-    )
+    train_split: Annotated[
+        str | None, _about("Data", "Split to train on; `train` where there is one, else all.", metavar="NAME")
+    ] = None
     val_split: Annotated[
-        str | None, _about("Data", "Split to evaluate on while training: a name, or `off`; `val` where there is one.")
+        str | None,
+        _about("Data", "Split to evaluate on while training, or `off`; `val` where there is one.", metavar="NAME"),
     ] = None
     val_data: Annotated[
         str | None, _about("Data", "Another data set to evaluate on while training.", metavar="PATH")
@@ -38,17 +39,20 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         ),
     ] = "auto"
     min_size: Annotated[
-        Annotated[int, Meta(ge=16)] | None, _about("Model", "Shorter side of a photo in the network, pixels.")
+        Annotated[int, Meta(ge=16)] | None,
+        _about("Model", "Shorter side of a photo in the network, pixels; the preset's own if not set."),
     ] = None
     max_size: Annotated[
-        Annotated[int, Meta(ge=16)] | None, _about("Model", "Longest side of a photo in the network, pixels.")
+        Annotated[int, Meta(ge=16)] | None,
+        _about("Model", "Longest side of a photo in the network, pixels; the preset's own if not set."),
     ] = None
     tile: Annotated[
         Annotated[int, Meta(ge=32)] | None,
         _about("Model", "Cut photos into tiles of this many pixels, in training and when the model is used."),
     ] = None
     overlap: Annotated[
-        Annotated[float, Meta(ge=0, le=0.9)] | None, _about("Model", "Part of a tile that its neighbours see too; 0.2.")
+        Annotated[float, Meta(ge=0, le=0.9)] | None,
+        _about("Model", "Part of a tile that its neighbours see too; 0.2 if not set."),
     ] = None
     anchor_size: Annotated[
         Annotated[float, Meta(gt=0)] | None,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from focalcli.cli import common, settings
+from focalcli.cli import common, pages, settings
 from focalcli.cli.app import VERBS, command
 
 
@@ -42,6 +42,10 @@ EXCEPTIONS = {
 }
 
 
+# What a verb writes is its own, and so is the file or folder for it.
+OWN_VALUES = ("output", "format")
+
+
 def uses() -> dict[str, list[Use]]:
     found: dict[str, list[Use]] = defaultdict(list)
     for verb in VERBS:
@@ -70,6 +74,16 @@ def test_an_option_has_the_same_default_in_every_verb() -> None:
     for key, found in uses().items():
         options = {repr(use.default) for use in found if use.flags[0].startswith("-")}
         assert len(options) <= 1, f"{key}: {found}"
+
+
+def test_an_option_is_shown_with_the_same_value_in_every_verb() -> None:
+    shown: dict[str, set[str]] = defaultdict(set)
+    for verb in VERBS:
+        for parameter in command(verb).params:
+            key = settings.key_of(parameter)
+            if (verb, key) not in EXCEPTIONS and key not in OWN_VALUES and parameter.param_type_name == "option":
+                shown[key].add(pages.shown_as(parameter))
+    assert not {key: names for key, names in shown.items() if len(names) > 1}
 
 
 def test_a_short_option_means_one_thing() -> None:

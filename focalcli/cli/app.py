@@ -14,11 +14,21 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
-    "convert": Verb("focalcli.cli.convert:convert", "The path", "Convert annotations from one format to another."),
-    "train": Verb("focalcli.cli.train:train", "The path", "Train a detector on annotated photos."),
-    "evaluate": Verb("focalcli.cli.evaluate:evaluate", "The path", "Measure mean average precision on a data set."),
-    "detect": Verb("focalcli.cli.detect:detect", "The path", "Find objects in photos, as a stream of JSON lines."),
-    "export": Verb("focalcli.cli.export:export", "The path", "Write a model as one ONNX file, proved equal."),
+    "convert": Verb(
+        "focalcli.cli.convert:convert", "From photos to detector", "Convert annotations from one format to another."
+    ),
+    "train": Verb("focalcli.cli.train:train", "From photos to detector", "Train a detector on annotated photos."),
+    "evaluate": Verb(
+        "focalcli.cli.evaluate:evaluate", "From photos to detector", "Measure mean average precision on a data set."
+    ),
+    "detect": Verb(
+        "focalcli.cli.detect:detect", "From photos to detector", "Find objects in photos, as a stream of JSON lines."
+    ),
+    "export": Verb(
+        "focalcli.cli.export:export",
+        "From photos to detector",
+        "Write a model as one ONNX file that gives the same answers.",
+    ),
     "verify": Verb("focalcli.cli.verify:verify", "Models", "Check an exported file against its certificate."),
     "import": Verb(
         "focalcli.cli.import_model:import_model", "Models", "Turn another program's RetinaNet into a checkpoint."
@@ -51,7 +61,7 @@ VERBS: dict[str, Verb] = {
     "man": Verb(
         "focalcli.cli.man:man",
         "Shell",
-        "Print the manual page in roff; `man focalcli` shows it where the package is installed.",
+        "Print the manual page, for man to show.",
     ),
 }
 

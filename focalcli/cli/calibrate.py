@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file, .safetensors.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Model file, .safetensors; the thresholds go into it.")
+    ],
     data: Annotated[Path, typer.Argument(help="Data set, one the model was not trained on.")],
     target: Annotated[str, typer.Option(help="What each class must reach: precision=0.9, recall=0.95 or f1.")] = "f1",
-    split: Annotated[str | None, typer.Option(help="Use this split only.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Use this split only.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     temperature: Annotated[
         bool, typer.Option("--temperature", help="Also scale the scores so that they say how often they are right.")
     ] = False,
@@ -28,13 +32,14 @@ def calibrate(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Model file to write. [default: MODEL itself]")
     ] = None,
     format: Annotated[
-        Literal["table", "json"] | None, typer.Option(help="Of the result. [default: table on a terminal, else json]")
+        Literal["table", "json"] | None,
+        typer.Option(help="Format of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
 ) -> None:
     """Choose a score threshold for each class, to a target.
 

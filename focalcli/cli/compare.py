@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A model file, or saved detections.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another; what is reported is B minus A.")],
-    data: Annotated[Path, typer.Option(help="Data set to compare on: a folder or an annotation file.")] = Path("."),
-    split: Annotated[str | None, typer.Option(help="Compare on this split only.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    data: Annotated[
+        Path, typer.Option(metavar="DATA", help="Data set to compare on: a folder or an annotation file.")
+    ] = Path("."),
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Compare on this split only.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
     ] = None,
     format: Annotated[
-        Literal["table", "json"] | None, typer.Option(help="Of the result. [default: table on a terminal, else json]")
+        Literal["table", "json"] | None,
+        typer.Option(help="Format of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     fail_if_drop: Annotated[
@@ -34,10 +39,10 @@ def compare(
         typer.Option(min=0, metavar="POINTS", help="Exit 1 where B's AP is lower by more than this; 1 point is 0.01."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="How often the photos are drawn.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
 ) -> None:
     """Compare two models on the same photos, with intervals.
 

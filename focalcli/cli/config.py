@@ -19,9 +19,9 @@ def config(
     action: Annotated[Literal["show", "init"], typer.Argument(help="Show the settings, or write a commented file.")],
     verb: Annotated[str | None, typer.Argument(help="Show every option of this verb, set or not.")] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, not TOML.")] = False,
     output: Annotated[Path, typer.Option("-o", "--output", help="The file that init writes.")] = Path(settings.FILE),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at the destination.")] = False,
 ) -> None:
     """Show what is configured and where, or write a file to start from.
 

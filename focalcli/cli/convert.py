@@ -66,7 +66,7 @@ def convert(
     dropped, and both counted; losses that change what is trained or measured stop the conversion unless a policy or
     `--allow-lossy` accepts them. The source is never changed.
 
-    Example: focalcli convert ../shared/data/bccd bccd-coco --to coco
+    Example: focalcli convert bay bay-yolo --to yolo
     """
     from focalcli.dataset.edit import with_classes
     from focalcli.dataset.format import ReadOptions

@@ -12,8 +12,8 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
     photos: Annotated[int, typer.Option(min=6, help="How many photos; two thirds are for training.")] = 360,
     size: Annotated[int, typer.Option(min=160, max=4096, help="Longer side of the photos in pixels.")] = 320,
-    seed: Annotated[int, typer.Option(min=0, help="Where random numbers start; same seed, same files.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random; the same gives the same files.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at the destination.")] = False,
 ) -> None:
     """Write a small synthetic data set to try things on.
 

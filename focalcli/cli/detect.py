@@ -36,7 +36,9 @@ def detect(
             metavar="PATH", help="Photos, folders, globs, videos, URLs, an annotation file; - for names on stdin."
         ),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Model file, .safetensors or .onnx. [default: newest run]")
+    ] = None,
     files_from: Annotated[
         Path | None,
         _option(
@@ -62,7 +64,7 @@ def detect(
         Format | None,
         _option(
             "--format",
-            help="Of the results. [default: what -o's suffix says, text on a terminal, else jsonl]",
+            help="Format of the results. [default: what -o's suffix says, text on a terminal, else jsonl]",
             group="Output",
         ),
     ] = None,

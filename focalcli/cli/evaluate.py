@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 def evaluate(
     views: ViewConfig,
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
-    split: Annotated[str | None, typer.Option(help="Measure on this split only.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file, .safetensors or .onnx. [default: newest run]")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Measure on this split only.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Model file, .safetensors or .onnx. [default: newest run]")
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure these saved detections: COCO results or JSON lines.")
     ] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
     ] = None,
     format: Annotated[
         Literal["table", "json", "csv", "junit"] | None,
-        typer.Option(help="Of the result. [default: table on a terminal, else json]"),
+        typer.Option(help="Format of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     reasons: Annotated[
@@ -61,11 +65,11 @@ def evaluate(
     voc: Annotated[
         bool, typer.Option("--voc", help="Add Pascal VOC's AP: VOC (all points), VOC07 (11 points).")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Where random numbers start.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
     devices: Devices = 1,
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger photos.")] = 178_956_970,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
 ) -> None:
     """Measure mean average precision on a data set.
 

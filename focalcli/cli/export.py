@@ -15,16 +15,20 @@ KINDS = ("triton", "labels")
 
 def export(
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX, the one format there is.")] = False,
-    model: Annotated[Path | None, typer.Option(help="Checkpoint, .safetensors. [default: newest run]")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Model file, .safetensors. [default: newest run]")
+    ] = None,
     file: Annotated[
-        Path | None, typer.Option("-o", "--file", metavar="FILE", help="[default: beside the checkpoint, as .onnx]")
+        Path | None,
+        typer.Option("-o", "--file", metavar="FILE", help="ONNX file to write. [default: beside the model, as .onnx]"),
     ] = None,
     input: Annotated[
         Literal["uint8", "float"], typer.Option(help="RGB as bytes in 0..255, or as float32 in 0..1.")
     ] = "uint8",
     layout: Annotated[Literal["nchw", "nhwc"], typer.Option(help="Order of the input's axes.")] = "nchw",
     dynamic: Annotated[
-        Literal["hw", "batch"], typer.Option(help="Any batch, height and width; or any batch of one square.")
+        Literal["hw", "batch"],
+        typer.Option(help="What may vary: batch, height and width (hw), or the batch of one square (batch)."),
     ] = "hw",
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Fix height and width, multiples of 32.")] = None,
     resize_inside: Annotated[
@@ -32,7 +36,10 @@ def export(
     ] = False,
     output: Annotated[
         Literal["detections", "decoded", "raw", "flat7", "trt"],
-        typer.Option(help="After NMS, before it, the levels, rows of 7, or with TensorRT's NMS."),
+        typer.Option(
+            help="What the graph gives: boxes after NMS, all boxes before it, the network's levels, rows of 7 numbers, "
+            "or boxes by TensorRT's NMS."
+        ),
     ] = "detections",
     opset: Annotated[int, typer.Option(min=18, max=23, help="ONNX operator set.")] = 18,
     fp16: Annotated[bool, typer.Option("--fp16", help="Network in float16.")] = False,
@@ -40,10 +47,12 @@ def export(
     calibrate: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Annotated photos to find the 8-bit ranges with.")
     ] = None,
-    calibrate_split: Annotated[str | None, typer.Option(metavar="SPLIT", help="Of --calibrate.")] = None,
+    calibrate_split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of --calibrate to use.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="DATA", help="Compare AP with torch's on this data set.")] = None,
-    split: Annotated[str | None, typer.Option(help="Of --data.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos of the data sets are.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of --data to compare on.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     max_drop: Annotated[float, typer.Option(min=0, help="AP that may be lost.")] = 0.005,
     max_box: Annotated[
         float | None,
@@ -56,7 +65,7 @@ def export(
         str | None, typer.Option(metavar="LIST", help="Also write, beside the file: triton, labels.")
     ] = None,
 ) -> None:
-    """Write a model as one ONNX file, proved equal.
+    """Write a model as one ONNX file that gives the same answers.
 
     The file takes RGB pixels and gives detections: normalisation, box decoding and NMS are inside. Before it appears
     at its name it is compared with torch; where they differ nothing is left and the exit code is 1. FILE.json holds

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 def import_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="State dict, .pth or .safetensors.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="[default: FILE's name with .safetensors]")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Checkpoint to write. [default: FILE's name with .safetensors]"
+        ),
     ] = None,
     classes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Class names, a line each. [default: COCO's, if as many]")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at the destination.")] = False,
 ) -> None:
     """Turn another program's RetinaNet into a checkpoint.
 

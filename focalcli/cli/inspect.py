@@ -24,9 +24,11 @@ _SHAPES = {
 
 
 def inspect(
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set: a folder or an annotation file.")] = Path("."),
+    data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Look at this split only.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, also to a terminal.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of it as one HTML file.")] = None,
     follow_symlinks: FollowSymlinks = False,
@@ -38,7 +40,7 @@ def inspect(
     by split. Empty images were annotated and hold nothing; unlabelled ones nobody has looked at. Small, medium and
     large are COCO's, of the annotated area. No pixels are read. A table on a terminal, JSON otherwise.
 
-    Example: focalcli inspect ../shared/data/bccd
+    Example: focalcli inspect bay
     """
     from focalcli.cli.tables import print_result
     from focalcli.dataset.format import ReadOptions

@@ -8,7 +8,9 @@ from focalcli.cli.settings import FILE
 
 
 def man() -> None:
-    """Print the manual page in roff; `man focalcli` shows it where the package is installed.
+    """Print the manual page, for man to show.
+
+    Where pip installed the package, `man focalcli` shows it.
 
     Example:
         focalcli man | man -l -

@@ -42,7 +42,7 @@ def merge(
     Classes are joined by name. A photo whose name is taken gets a number, also where only the case differs; every new
     name is said. Neither source is changed.
 
-    Example: focalcli merge ../shared/data/bccd ../shared/data/bccd/Annotations twice --images none
+    Example: focalcli merge bay more both --to yolo
     """
     from focalcli.dataset.format import ReadOptions
     from focalcli.dataset.merge import merge as merged

@@ -44,8 +44,8 @@ def _look(folder: Path) -> tuple[str, list[str]]:
             "focalcli convert ANNOTATIONS DATA --to coco   # bring annotations of another tool",
         ]
     return "neither a data set nor a model in this folder", [
-        "focalcli demo shapes && cd shapes && focalcli train   # try it on a small made-up data set",
-        "focalcli convert SRC DST --to coco                    # bring your own annotations",
+        "focalcli demo bay && cd bay && focalcli train   # try it on a small made-up data set",
+        "focalcli convert SRC DST --to coco                # bring your own annotations",
     ]
 
 

@@ -157,5 +157,6 @@ def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
     name = _PATHS.get(_extra(kind, "metavar") or "", name)
     parse.__name__ = name + (" or none" if kind.optional else "")
     parse.__dict__["annotation"] = annotation  # for the JSON Schema
+    parse.__dict__["limits"] = {key: value for key in _LIMITS for value in _limit(kind, key)}  # for the help
     parse.__dict__["choices"] = get_args(kind.base) if name == "choice" else ()  # for Tab
     return parse

@@ -16,7 +16,7 @@ from focalcli.cli.app import VERBS
 from focalcli.cli.common import HELP
 
 SENTENCE = "From annotated photos to a verified object detector, in the shell."
-EXAMPLE = ("focalcli demo shapes", "cd shapes", "focalcli train --epochs 5", "focalcli detect images/test -o found")
+EXAMPLE = ("focalcli demo bay", "cd bay", "focalcli train --epochs 5", "focalcli detect images/test -o found")
 _WIDTH = 100  # off a terminal, so that the same text comes out everywhere
 _COLUMN = 28
 _METAVARS = {"int": "INT", "float": "NUMBER", "path": "PATH", "file": "FILE", "directory": "DIR"}
@@ -46,7 +46,7 @@ def page(command: Any) -> Page:
     sections: dict[str, list[Row]] = {}
     for parameter in command.params:
         if not getattr(parameter, "hidden", False):
-            sections.setdefault(_section(parameter), []).append(Row(_names(parameter), _help(parameter)))
+            sections.setdefault(_section(parameter), []).append(Row(shown_as(parameter), _help(parameter)))
     sections["Any verb"] = _common_rows()
     positional = " ".join(_metavar(p, usage=True) for p in command.params if p.param_type_name == "argument")
     usage = " ".join(f"focalcli {command.name} {positional} [OPTIONS]".split())
@@ -118,13 +118,14 @@ def _section(parameter: Any) -> str:
     return getattr(parameter, "rich_help_panel", None) or "Options"
 
 
-def _names(parameter: Any) -> str:
+def shown_as(parameter: Any) -> str:
+    """Give an option as the help shows it, `-o, --output FILE`, or an argument by its metavar."""
     if parameter.param_type_name == "argument":
         return _metavar(parameter)
-    names = ", ".join(sorted(parameter.opts, key=len))
+    flags = ", ".join(sorted(parameter.opts, key=len))
     if parameter.is_flag:
-        return "/".join([names, *parameter.secondary_opts])
-    return f"{names} {_metavar(parameter)}"
+        return "/".join([flags, *parameter.secondary_opts])
+    return f"{flags} {_metavar(parameter)}"
 
 
 def _metavar(parameter: Any, *, usage: bool = False) -> str:
@@ -152,12 +153,22 @@ def _help(parameter: Any) -> str:
 def limits(parameter: Any) -> str:
     """Say in brackets which values an option takes, where its metavar does not."""
     choices = getattr(parameter.type, "choices", None)
-    low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
     if choices and parameter.metavar:
         return f"[choices: {', '.join(choices)}]"
-    if low is not None and high is not None:
-        return f"[{low} to {high}]"
-    return f"[{low} or more]" if low is not None else f"[{high} or less]" if high is not None else ""
+    limits = _limits(parameter.type)
+    if limits.keys() == {"ge", "le"}:
+        return f"[{limits['ge']} to {limits['le']}]"
+    words = {"ge": "{} or more", "gt": "above {}", "le": "{} or less", "lt": "below {}"}
+    said = ", ".join(form.format(limits[key]) for key, form in words.items() if key in limits)
+    return f"[{said}]" if said else ""
+
+
+def _limits(kind: Any) -> dict[str, Any]:
+    """Give the limits of a type, Typer's own or that of a struct's field, by msgspec's names: ge, gt, le, lt."""
+    own = {"ge": getattr(kind, "min", None), "le": getattr(kind, "max", None)}
+    return getattr(
+        getattr(kind, "func", None), "limits", {key: value for key, value in own.items() if value is not None}
+    )
 
 
 def _default(parameter: Any) -> str:

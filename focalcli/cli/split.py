@@ -46,7 +46,7 @@ def split(
             "the same text.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random; another gives other splits.")] = 0,
     to: To = "coco",
     images: Images = None,
     crowd: Crowd = "error",
@@ -62,7 +62,7 @@ def split(
     same splits on every machine. `--group near-duplicate` looks at the photos: copies in another size, compression or
     brightness, and pictures taken twice of one scene, stay on one side. The source is never changed.
 
-    Example: focalcli split ../shared/data/bccd bccd-split --ratio 80/20 --group near-duplicate
+    Example: focalcli split bay bay-again --ratio 80/20 --group near-duplicate
     """
     from focalcli.dataset.format import ReadOptions
     from focalcli.dataset.read import read_dataset

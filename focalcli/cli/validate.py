@@ -22,9 +22,11 @@ Level = Literal["error", "warning"]
 
 
 def validate(
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set: a folder or an annotation file.")] = Path("."),
+    data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Look at this split only.")] = None,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the photos are.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
+    ] = None,
     fail_on: Annotated[Level, typer.Option(help="Exit 1 at findings this bad or worse.")] = "error",
     deep: Annotated[bool, typer.Option("--deep", help="Decode every photo to its last byte.")] = False,
     preset: Annotated[
@@ -35,7 +37,7 @@ def validate(
     ] = None,
     format: Annotated[
         Literal["table", "json", "junit"] | None,
-        typer.Option(help="Of the result. [default: table on a terminal, else json]"),
+        typer.Option(help="Format of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     overwrite: Overwrite = False,
@@ -50,7 +52,7 @@ def validate(
     never photos that can be read; the copy has the same format, or COCO where that cannot be written. The source
     stays as it is.
 
-    Example: focalcli validate ../shared/data/bccd --fail-on warning
+    Example: focalcli validate bay --fail-on warning
     """
     import sys
 

@@ -17,7 +17,7 @@ COMMITTED = Path(__file__).parent.parent.parent / "completions"
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_committed_script_is_what_the_program_prints(shell, name: str) -> None:
     file, _ = SCRIPTS[name]
-    assert shell("completions", name).stdout == (COMMITTED / file).read_text(), "run: python -m tests.update_docs"
+    assert shell("completions", name).stdout == (COMMITTED / file).read_text(), "run: python -m tests.update_readme"
 
 
 def test_zsh_finds_its_mark_in_the_first_line() -> None:

@@ -18,14 +18,14 @@ Arguments:
 Options:
   --seed INT                  Where chance starts. [default: 0]
   --keep TEXT                 Classes to keep. [may be repeated]
-  --rate NUMBER
+  --rate NUMBER               [above 0]
   --sizes INT,...             [default: 320,544]
   --augment none|light        [default: light]
   --average/--no-average      [default: on]
-  --alpha NUMBER              [default: 0.25]
+  --alpha NUMBER              [0 to 1] [default: 0.25]
 
 Schedule:
-  --epochs INT                How long. [default: 20]
+  --epochs INT                How long. [1 or more] [default: 20]
 
 Any verb:
 """
@@ -45,7 +45,7 @@ def test_help_of_a_verb(shell, words: tuple[str, ...]) -> None:
 def test_help_of_the_program_names_every_verb_in_its_section(shell) -> None:
     done = shell("--help")
     assert done.stdout == shell("-h").stdout
-    assert "\nThe path:\n  convert      Convert annotations" in done.stdout
+    assert "\nFrom photos to detector:\n  convert      Convert annotations" in done.stdout
     for verb in shell("--list-verbs").stdout.split():
         assert f"\n  {verb} " in done.stdout
 
