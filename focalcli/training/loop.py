@@ -19,6 +19,7 @@ from focalcli.training.deliveries import deliveries, num_workers
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.frozen import FrozenBackbone, frozen_backbone
 from focalcli.training.journal import Journal, Listener
+from focalcli.training.memory import Memory, estimate
 from focalcli.training.mishaps import saved_if_it_fails
 from focalcli.training.prepare import Plan
 from focalcli.training.recipe import recipe
@@ -67,6 +68,10 @@ class Training:
             describe_lr(self.plan.config, self.world.size),
             *describe_store(cached, self.plan, self.model, self.stepper.precision),
         )
+
+    def memory(self, photos: int) -> Memory:
+        """Work out what it holds with batches of so many photos."""
+        return estimate(self.plan, self.stepper, photos)
 
     def state(self) -> dict[str, Any]:
         """Give all that resuming needs; samples need no more than the step."""
@@ -135,7 +140,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         began = time.perf_counter()
         lr = base_lr(config, world.size) * lr_factor(training.step, total, config)
         set_lr(training.stepper.optimizer, lr)
-        with saved_if_it_fails(lambda: _save(training, folder), plan, whereabouts):
+        with saved_if_it_fails(lambda: _save(training, folder), plan, whereabouts, training.memory):
             step_batches = next(loader)
             waited = time.perf_counter() - began
             done = training.stepper.run(step_batches)

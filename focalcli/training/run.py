@@ -13,9 +13,11 @@ from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.ranks.world import this_world
 from focalcli.train_config import TrainConfig
+from focalcli.training.device_memory import in_words, peak_memory
 from focalcli.training.journal import Listener
 from focalcli.training.loggers import build_loggers
 from focalcli.training.loop import Training, begin, train
+from focalcli.training.memory import describe
 from focalcli.training.preflight import check_room
 from focalcli.training.prepare import prepare
 from focalcli.training.run_folder import RunFolder, config_toml, environment_facts, locked, new_run, open_run
@@ -41,7 +43,8 @@ def plan_training(config: TrainConfig, data: Path, say: Callable[[str], None]) -
     plan = prepare(config, data)
     world = this_world(config.device)
     training = begin(plan, world)
-    for note in training.notes():
+    memory = training.memory(config.batch)
+    for note in (*training.notes(), describe(memory, config, training.memory)):
         say(note)
     steps = plan.batches(world).steps
     return {
@@ -53,6 +56,7 @@ def plan_training(config: TrainConfig, data: Path, say: Callable[[str], None]) -
         "precision": str(training.stepper.precision).removeprefix("torch."),
         "parameters": sum(p.numel() for p in training.model.parameters()),
         "trained_parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+        "memory": memory.as_dict(),
         "weights": training.start.origin,
         "settings": to_builtins(config),
         "model": to_builtins(plan.model),
@@ -79,10 +83,12 @@ def run_training(
         _resume(training, folder)
     if not world.speaks:
         finished = train(training, folder, (), stopping)
+        world.gather(peak_memory(world.device))
         return Outcome(finished, folder, None, speaks=False)
     with locked(folder):
         check_room(folder.path, training.model)
-        for note in (*training.notes(), f"writing to {folder.path}"):
+        memory = training.memory(config.batch)
+        for note in (*training.notes(), describe(memory, config, training.memory), f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
         if not resume:
@@ -91,12 +97,15 @@ def run_training(
             data=str(data.resolve()),
             data_fingerprint=plan.model.data_fingerprint,
             status="running",
+            estimated_memory=memory.needed,
             **environment_facts(),
         )
         loggers = build_loggers(config.log, folder.path, to_builtins(config), say)
         finished = train(training, folder, (*listeners, *loggers), stopping)
         best = training.best if plan.val is not None and training.best >= 0 else None
-        folder.update_facts(status="finished" if finished else "stopped", step=training.step, best_ap=best)
+        status, peak = "finished" if finished else "stopped", max(world.gather(peak_memory(world.device)))
+        folder.update_facts(status=status, step=training.step, best_ap=best, peak_memory=peak)
+        say(f"memory: {in_words(peak)} at most; about {in_words(memory.needed)} were expected")
         write_summary(folder)
     return Outcome(finished, folder, best)
 

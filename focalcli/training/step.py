@@ -91,6 +91,10 @@ class Stepper:
             self._update()
         return done
 
+    def autocast(self) -> torch.autocast:
+        """Give the number format in which the network computes, to run it in."""
+        return torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32)
+
     def _targets(self, batch: Batch, objects: Objects) -> Targets:
         return build_targets(objects, self._anchors(batch), self.model.config.loss)
 
@@ -99,7 +103,7 @@ class Stepper:
 
     def _losses(self, batch: Batch, target: Targets) -> Tensor:
         seen = [part.to(self.world.device, non_blocking=True) for part in batch.features or [batch.images]]
-        with torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32):
+        with self.autocast():
             outputs = self._network(seen if batch.features else seen[0])
         return losses(outputs, target, self.model.config.loss, self._anchors(batch))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from focalcli.files import replacing, write_text
+from focalcli.training.device_memory import in_words
 from focalcli.training.journal import Record, read_records
 from focalcli.training.run_folder import RunFolder
 
@@ -28,6 +29,9 @@ def _page(facts: dict[str, Any], steps: list[Record], evaluations: list[Record])
         rate = sorted(record["images_per_second"] for record in steps)[len(steps) // 2]
         waiting = sorted(record["waiting"] for record in steps)[len(steps) // 2]
         lines += [f"- {rate:.1f} images/s (median), {waiting:.0%} of the time spent waiting for data"]
+    if "peak_memory" in facts:
+        peak, expected = (in_words(facts[name]) for name in ("peak_memory", "estimated_memory"))
+        lines += [f"- {peak} of memory at most; about {expected} were expected"]
     if evaluations:
         best = max(evaluations, key=lambda record: record["AP"] or 0.0)
         lines += ["", f"Best validation AP {_number(best['AP'])} in epoch {best['epoch']}.", ""]

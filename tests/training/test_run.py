@@ -61,6 +61,7 @@ def test_a_run_leaves_everything_behind(squares: Path, tmp_path: Path) -> None:
     assert [r["epoch"] for r in records if r["kind"] == "evaluation"] == [1, 2]
     facts = folder.read_facts()
     assert facts["status"] == "finished" and len(facts["data_fingerprint"]) == 64 and facts["command"]
+    assert facts["peak_memory"] > 100 << 20 < facts["estimated_memory"]
     assert (folder.path / "metrics.csv").read_text().count("\n") == 3
     assert "epochs = 2" in (folder.path / "config.toml").read_text()
 
@@ -248,7 +249,12 @@ def test_a_lock_whose_owner_died_is_free(tmp_path: Path) -> None:
 def test_the_summary_tells_numbers_and_draws_them(squares: Path, tmp_path: Path) -> None:
     folder = trained(squares, tmp_path / "run").folder
     page = (folder.path / "summary.md").read_text()
-    assert page.startswith("# finished after 4 steps") and "| 2 |" in page and "images/s" in page
+    assert (
+        page.startswith("# finished after 4 steps")
+        and "| 2 |" in page
+        and "images/s" in page
+        and "of memory at most" in page
+    )
     assert (folder.path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
