@@ -67,3 +67,11 @@ def test_the_readme_lists_every_exit_code(readme: str) -> None:
 def test_every_link_within_the_readme_leads_somewhere(readme: str) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+)", readme)
     assert not [target for target in targets if not (ROOT / target).exists()]
+
+
+def test_every_link_to_a_section_finds_it(readme: str) -> None:
+    """As GitHub names them: small letters, spaces as dashes, no other signs."""
+    titles = re.findall(r"^#+ (.*)$", readme, re.M)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    linked = re.findall(r"\]\(#([^)]+)\)", readme)
+    assert linked and set(linked) <= anchors
