@@ -31,6 +31,8 @@ class DatasetBuilder:
         self.extras: dict[str, object] = {}
         self._format = info
         self._log = FindingLog(options.examples)
+        if options.lenient:
+            source.report = lambda error: self._log.add("E005", error.place, error.fact)
         self._categories: list[Category] = []
         self._category_names: dict[str, int] = {}
         self._images: list[Image] = []

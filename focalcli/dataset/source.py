@@ -41,6 +41,8 @@ class Source:
         self.images = images
         self.follow_symlinks = follow_symlinks
         self.max_pixels = max_pixels
+        self.report: Callable[[DataError], None] | None = None
+        """Told of a link out of the roots, which is then passed over; without it, such a link is an error."""
         self._safe_folders: dict[str, bool] = {}
         self._listings: dict[str, dict[str, bool]] = {}
         self._photo_stems: dict[str, dict[str, str]] = {}
@@ -82,8 +84,8 @@ class Source:
         for entry in entries:
             if is_foreign(entry.name) or (entry.name.startswith(".") and entry.is_dir()):
                 continue
-            if entry.is_symlink():
-                self.check(Path(entry.path))
+            if entry.is_symlink() and not self._passes(Path(entry.path)):
+                continue
             if entry.is_dir():
                 if depth > 0 and not (entry.is_symlink() and self._is_loop(entry.path)):
                     yield from self._walk(Path(entry.path), suffixes, depth - 1)
@@ -157,11 +159,20 @@ class Source:
                 self.check(Path(folder))
         return self._listings[folder]
 
-    def _found(self, folder: str, name: str) -> Path:
+    def _found(self, folder: str, name: str) -> Path | None:
         path = Path(f"{folder}/{name}")
-        if self._listings[folder][name]:
+        return path if not self._listings[folder][name] or self._passes(path) else None
+
+    def _passes(self, path: Path) -> bool:
+        """Tell whether a symbolic link stays in the roots; one that does not is an error unless it can be told."""
+        try:
             self.check(path)
-        return path
+        except DataError as error:
+            if self.report is None:
+                raise
+            self.report(error)
+            return False
+        return True
 
     def check(self, path: Path) -> None:
         """Refuse a path that leads out of the declared roots.

@@ -49,6 +49,18 @@ def test_errors_fail_the_gate_and_every_one_is_told(shell: Any, source: Path) ->
     assert result["findings"][0]["examples"] == ["c.json: annotation id 2"]
 
 
+def test_a_link_out_of_the_set_is_one_finding_among_the_others(shell: Any, source: Path, tmp_path: Path) -> None:
+    (source / "1.jpg").rename(tmp_path / "outside.jpg")
+    (source / "1.jpg").symlink_to(tmp_path / "outside.jpg")
+    done = shell("validate", str(source))
+    findings = {finding["code"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    assert (findings["E005"]["place"], findings["E005"]["count"]) == ("1.jpg", 1)
+    assert {"W103", "W108"} <= findings.keys()
+    followed = shell("validate", str(source), "--follow-symlinks")
+    assert (followed.returncode, [f["code"] for f in json.loads(followed.stdout)["findings"]]) == (0, ["W103"])
+
+
 def test_junit_fails_the_cases_that_reach_the_level(shell: Any, source: Path) -> None:
     for level, failures in (("error", "0"), ("warning", "1")):
         suite = ElementTree.fromstring(shell("validate", str(source), "--format", "junit", "--fail-on", level).stdout)
