@@ -86,7 +86,6 @@ def bake(model: RetinaNet) -> RetinaNet:
 
 
 def _plain(folded: FoldedConv2d) -> nn.Module:
-    scale, shift = folded._norm[0].affine()
     conv = nn.Conv2d(
         folded.in_channels,
         folded.out_channels,
@@ -97,8 +96,8 @@ def _plain(folded: FoldedConv2d) -> nn.Module:
         folded.groups,
     )
     assert conv.bias is not None
-    conv.weight.copy_(folded.weight * scale[:, None, None, None])
-    conv.bias.copy_(shift)
+    for own, values in zip((conv.weight, conv.bias), folded.folded(), strict=True):
+        own.copy_(values)
     if not folded.same_padding:
         return conv
     # TensorFlow's SAME at sides that the stride divides: kernel - stride pixels, the odd one at right and bottom.
