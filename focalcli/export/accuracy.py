@@ -1,18 +1,31 @@
-"""AP of torch and of a file on the same photos, and how sure their difference is."""
+"""AP of torch and of a file on the same photos, how sure their difference is, and whether they find the same."""
 
 from pathlib import Path
 
+import numpy as np
+
+from focalcli.config import ModelConfig
 from focalcli.dataset.fingerprint import fingerprint
 from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet
+from focalcli.errors import DataError
 from focalcli.evaluation.coco import evaluate, matches_of
-from focalcli.evaluation.columns import Predictions
+from focalcli.evaluation.columns import Predictions, truth_of
 from focalcli.evaluation.compare import compare
 from focalcli.evaluation.predict import predict
-from focalcli.export.certificate import Accuracy
+from focalcli.export.agreement import Agreement, Limits, agreement, together
+from focalcli.export.certificate import Accuracy, own_thresholds
+from focalcli.export.rows import Rows
+from focalcli.images.fit import Fit
 from focalcli.images.sizes import MAX_PIXELS
 from focalcli.inference.onnx_runtime import OnnxRuntime
 from focalcli.inference.torch_runtime import TorchRuntime
+
+
+def check_measurable(dataset: Dataset, option: str) -> None:
+    """Raise DataError when a data set has no object that AP could be measured on."""
+    if truth_of(dataset).region.all():
+        raise DataError(dataset.root or option, "no object is annotated", f"give {option} annotated photos")
 
 
 def torch_predictions(model: RetinaNet, dataset: Dataset) -> Predictions:
@@ -32,7 +45,13 @@ def average_precision(dataset: Dataset, predictions: Predictions) -> float:
 
 
 def compare_accuracy(
-    dataset: Dataset, torch: Predictions, file: Predictions, *, max_drop: float, resamples: int
+    dataset: Dataset,
+    torch: Predictions,
+    file: Predictions,
+    agreed: Agreement,
+    *,
+    max_drop: float,
+    resamples: int,
 ) -> Accuracy:
     """Give AP of both, the difference file - torch, and its interval by paired bootstrap (seed 0)."""
     a, b = matches_of(dataset, torch), matches_of(dataset, file)
@@ -46,4 +65,30 @@ def compare_accuracy(
         low=round(found.interval.low, 6),
         high=round(found.interval.high, 6),
         max_drop=max_drop,
+        agreement=agreed,
     )
+
+
+def photo_agreement(
+    dataset: Dataset, torch: Predictions, file: Predictions, config: ModelConfig, limits: Limits
+) -> Agreement:
+    """Compare the detections of every photo, in pixels of the network's input."""
+    fit, post = Fit.of(config), config.postprocess
+    sizes = [(image.height, image.width) for image in dataset.images]
+    sides = [_by_photo(found, sizes, fit) for found in (torch, file)]
+    thresholds = own_thresholds(config)
+    return together(
+        agreement(expected, actual, limits, thresholds=thresholds, most=post.max_detections)
+        for expected, actual in zip(*sides, strict=True)
+    )
+
+
+def _by_photo(found: Predictions, sizes: list[tuple[int, int]], fit: Fit) -> list[Rows]:
+    """Take the columns of a data set apart; they are in the order of the photos."""
+    low = found.xywh[:, :2]
+    boxes = np.concatenate([low, low + found.xywh[:, 2:]], axis=1)
+    ends = np.searchsorted(found.image, np.arange(len(sizes) + 1))
+    return [
+        Rows(fit.forward_boxes(boxes[a:b], size), found.score[a:b], found.category[a:b])
+        for a, b, size in zip(ends[:-1], ends[1:], sizes, strict=True)
+    ]

@@ -1,6 +1,6 @@
 """How well two answers agree: one to one, in pixels and in score. numpy only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -44,10 +44,12 @@ class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.alone <= limits.alone * max(1, self.pairs + self.alone)
 
 
-def agreement(expected: Rows, actual: Rows, limits: Limits, *, threshold: float | None, most: int | None) -> Agreement:
+def agreement(
+    expected: Rows, actual: Rows, limits: Limits, *, thresholds: Sequence[float] = (), most: int | None = None
+) -> Agreement:
     """Compare the rows of one image: a pair has the same label and is within both limits.
 
-    `threshold` and `most` say where rows were cut off, for `excused`.
+    `thresholds` (of the classes) and `most` say where rows were cut off, for `excused`.
     """
     distance = np.abs(expected.boxes[:, None] - actual.boxes[None]).max(axis=2, initial=0.0)
     gap = np.abs(expected.scores[:, None] - actual.scores[None])
@@ -65,7 +67,7 @@ def agreement(expected: Rows, actual: Rows, limits: Limits, *, threshold: float 
         *np.delete(expected.scores, found[:, 0]),
         *actual.scores[~taken],
     ]
-    cuts = [cut for rows in (expected, actual) for cut in _cuts(rows, threshold, most)]
+    cuts = [cut for rows in (expected, actual) for cut in _cuts(rows, thresholds, most)]
     excused = sum(any(abs(score - cut) <= limits.score for cut in cuts) for score in alone)
     return Agreement(
         pairs=len(found),
@@ -94,9 +96,9 @@ def describe(found: Agreement) -> str:
     return f"{found.pairs} detections agree{alone}, within {found.box:.2g} px and {found.score:.2g} of score"
 
 
-def _cuts(rows: Rows, threshold: float | None, most: int | None) -> list[float]:
+def _cuts(rows: Rows, thresholds: Sequence[float], most: int | None) -> list[float]:
     full = most is not None and len(rows) >= most
-    return [cut for cut in (threshold, float(rows.scores.min()) if full else None) if cut is not None]
+    return [*thresholds, *([float(rows.scores.min())] if full else [])]
 
 
 def _largest(values: npt.NDArray[np.float64]) -> float:

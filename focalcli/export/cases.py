@@ -1,6 +1,7 @@
 """The images that every export is tried on: made from numbers alone, so that any machine can make them again.
 
-They cover batches of 1 and 3, two shapes, and, by moving the score threshold, no object, a few, and more than fit.
+They cover batches of 1 and 3, two shapes, photos of unequal sizes in one batch, and, by moving the score threshold, no
+object, a few, and more than fit.
 """
 
 from typing import Annotated, Literal
@@ -14,16 +15,35 @@ from focalcli.export.options import ExportOptions, Side
 from focalcli.images.decode import Pixels
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
+Size = tuple[Side, Side]  # (height, width)
 Aim = Literal["as it is", "none", "few", "more than fit"]
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A batch of generated images of one shape, and what the score threshold is moved for."""
+    """Generated images, a size for each seed, and what the score threshold is moved for."""
 
     name: str
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=8)]
-    size: tuple[Side, Side]
+    sizes: tuple[Size, ...]
     aim: Aim = "as it is"
+
+    def __post_init__(self) -> None:
+        """Check that every image has its size."""
+        if len(self.sizes) != len(self.seeds):
+            raise ValueError(f"{len(self.sizes)} sizes for {len(self.seeds)} images")
+
+    def __str__(self) -> str:
+        """Give the name and the sizes, as width x height.
+
+        >>> str(Case("photos", (1, 2), ((10, 20), (30, 40))))
+        'photos 20x10 40x30'
+        """
+        return " ".join([self.name, *dict.fromkeys(f"{width}x{height}" for height, width in self.sizes)])
+
+
+def alike(name: str, seeds: tuple[int, ...], size: Size, aim: Aim = "as it is") -> Case:
+    """Give a case whose images all have one size."""
+    return Case(name, seeds, (size,) * len(seeds), aim)
 
 
 # Photos for the whole way through Fit: neither square nor multiples of anything.
@@ -35,24 +55,43 @@ def cases(options: ExportOptions) -> list[Case]:
     first = options.size or ((150, 233) if options.resize_inside else (192, 256))
     second = options.size or ((301, 200) if options.resize_inside else (288, 160))
     plain = [
-        Case("one image", (1,), first),
-        Case("three images", (2, 3, 4), first),
-        Case("another shape", (5, 6), second),
+        alike("one image", (1,), first),
+        alike("three images", (2, 3, 4), first),
+        alike("another shape", (5, 6), second),
     ]
     if options.output not in ("detections", "flat7"):
         return plain
     return [
         *plain,
-        Case("no object", (7,), first, "none"),
-        Case("few objects", (8,), first, "few"),
-        Case("more than fit", (9, 10), second, "more than fit"),
+        alike("no object", (7,), first, "none"),
+        alike("few objects", (8,), first, "few"),
+        alike("more than fit", (9, 10), second, "more than fit"),
     ]
 
 
+def photo_cases(options: ExportOptions) -> list[Case]:
+    """Give the photos to try the whole way through Fit on: one by one, and all in one batch."""
+    if options.output not in ("detections", "flat7") or options.resize_inside:
+        return []
+    sizes = tuple(size for size in PHOTO_SIZES if _fits(size, options.size))
+    seeds = tuple(range(100, 100 + len(sizes)))
+    single = [alike("photo", (seed,), size) for seed, size in zip(seeds, sizes, strict=True)]
+    return [*single, Case("photos", seeds, sizes)] if len(sizes) > 1 else single
+
+
+def _fits(photo: Size, canvas: Size | None) -> bool:
+    """Say whether a photo has the orientation of a fixed rectangle; a square holds every one."""
+    return canvas is None or canvas[0] == canvas[1] or (canvas[0] > canvas[1]) == (photo[0] > photo[1])
+
+
+def images(case: Case) -> list[Pixels]:
+    """Give the images of a case."""
+    return [generated(seed, size) for seed, size in zip(case.seeds, case.sizes, strict=True)]
+
+
 def batch(case: Case) -> npt.NDArray[np.uint8]:
-    """Give the images of a case (N, 3, H, W)."""
-    images = [generated(seed, case.size) for seed in case.seeds]
-    return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    """Give the images of a case, all of one size, as a batch (N, 3, H, W)."""
+    return np.ascontiguousarray(np.stack(images(case)).transpose(0, 3, 1, 2))
 
 
 def generated(seed: int, size: tuple[int, int]) -> Pixels:

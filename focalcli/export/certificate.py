@@ -5,6 +5,7 @@ It holds torch's answers on images that any machine can make again, so `verify` 
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
@@ -18,9 +19,9 @@ from focalcli import __version__
 from focalcli.config import ModelConfig
 from focalcli.errors import DataError, InputNotFound
 from focalcli.export.agreement import Agreement, Limits, agreement, together
-from focalcli.export.cases import PHOTO_SIZES, Case, batch, cases, generated, threshold_for
+from focalcli.export.cases import Case, batch, cases, images, photo_cases, threshold_for
 from focalcli.export.options import ExportOptions
-from focalcli.export.rows import Array, Rows
+from focalcli.export.rows import BEST, Array, Rows
 from focalcli.images.decode import Pixels
 
 SCHEMA = "focalcli.certificate/1"
@@ -58,13 +59,17 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     photo: bool = False
 
     def __post_init__(self) -> None:
-        """Check that every image has its answer."""
+        """Check that every image has its answer, and that images without Fit can be one batch."""
         if len(self.answers) != len(self.case.seeds):
             raise ValueError(f"{len(self.answers)} answers to {len(self.case.seeds)} images")
+        if not self.photo and len(set(self.case.sizes)) > 1:
+            raise ValueError("images of one batch have several sizes")
 
 
 class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """AP on a data set by torch and by the file, the difference and its 95 % interval (paired bootstrap)."""
+    """What a data set says: how many detections agree on its photos, in pixels of the network's input; AP by torch and
+    by the file, the difference and its 95 % interval (paired bootstrap).
+    """
 
     images: int
     data_fingerprint: str
@@ -74,6 +79,7 @@ class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float
     high: float
     max_drop: float
+    agreement: Agreement
 
 
 class Quantization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,8 +115,8 @@ class Runner(Protocol):
     def run(self, images: npt.NDArray[np.uint8], threshold: float | None = None) -> list[Rows]:
         """Give the rows of each image of a batch."""
 
-    def run_photo(self, photo: Pixels, threshold: float | None = None) -> Rows:
-        """Give the rows of a photo, in its own pixels."""
+    def run_photos(self, photos: Sequence[Pixels], threshold: float | None = None) -> list[Rows]:
+        """Give the rows of each photo, in its own pixels; in one batch, where the file does not resize."""
 
 
 class Source(Runner, Protocol):
@@ -122,11 +128,8 @@ class Source(Runner, Protocol):
 
 def make_trials(source: Source, options: ExportOptions) -> list[Trial]:
     """Run all cases, and photos of odd sizes through Fit; give the answers."""
-    trials = [_case_trial(source, case, options) for case in cases(options)]
-    if options.output in ("detections", "flat7") and not options.resize_inside:
-        sizes = [size for size in PHOTO_SIZES if _fits(size, options.size)]
-        trials += [_photo_trial(source, seed, size) for seed, size in enumerate(sizes, 100)]
-    return trials
+    plain = [_case_trial(source, case, options) for case in cases(options)]
+    return plain + [_photo_trial(source, case) for case in photo_cases(options)]
 
 
 def repeat(
@@ -143,12 +146,17 @@ def compare_trial(
     actual = answers(trial.case, runner, trial.threshold, photo=trial.photo)
     finds = options.output in ("detections", "flat7")
     post = config.postprocess
-    threshold = post.score_threshold if trial.threshold is None else trial.threshold
-    most = post.max_detections if finds else 100
+    thresholds = own_thresholds(config) if trial.threshold is None else (trial.threshold,)
+    most = post.max_detections if finds else BEST
     return together(
-        agreement(answer.rows(), found, limits, threshold=threshold if finds else None, most=most)
+        agreement(answer.rows(), found, limits, thresholds=thresholds if finds else (), most=most)
         for answer, found in zip(trial.answers, actual, strict=True)
     )
+
+
+def own_thresholds(config: ModelConfig) -> tuple[float, ...]:
+    """Give the score thresholds of a model's file, by class or one for all."""
+    return config.postprocess.class_thresholds or (config.postprocess.score_threshold,)
 
 
 def again(trial: Trial, runner: Runner) -> Trial:
@@ -160,25 +168,18 @@ def again(trial: Trial, runner: Runner) -> Trial:
 def answers(case: Case, runner: Runner, threshold: float | None, *, photo: bool) -> list[Rows]:
     """Run a case."""
     if photo:
-        return [runner.run_photo(generated(seed, case.size), threshold) for seed in case.seeds]
+        return runner.run_photos(images(case), threshold)
     return runner.run(batch(case), threshold)
 
 
 def _case_trial(source: Source, case: Case, options: ExportOptions) -> Trial:
-    images = batch(case)
-    threshold = threshold_for(case, source.candidate_scores(images)) if case.aim != "as it is" else None
+    threshold = threshold_for(case, source.candidate_scores(batch(case))) if case.aim != "as it is" else None
     found = answers(case, source, threshold, photo=options.resize_inside)
     return Trial(case, threshold, [Answer.of(rows) for rows in found])
 
 
-def _photo_trial(source: Source, seed: int, size: tuple[int, int]) -> Trial:
-    case = Case("photo", (seed,), size)
-    return Trial(case, None, [Answer.of(source.run_photo(generated(seed, size)))], photo=True)
-
-
-def _fits(photo: tuple[int, int], canvas: tuple[int, int] | None) -> bool:
-    """Say whether a photo has the orientation of a fixed rectangle; a square holds every one."""
-    return canvas is None or canvas[0] == canvas[1] or (canvas[0] > canvas[1]) == (photo[0] > photo[1])
+def _photo_trial(source: Source, case: Case) -> Trial:
+    return Trial(case, None, [Answer.of(rows) for rows in answers(case, source, None, photo=True)], photo=True)
 
 
 def environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from focalcli import __version__
 from focalcli.config import ModelConfig
 from focalcli.detection.anchors import level_sizes
 from focalcli.detection.retinanet import RetinaNet
+from focalcli.errors import Unavailable
 from focalcli.export.after import NMS_DOMAIN, write_after
 from focalcli.export.before import write_before
 from focalcli.export.metadata import metadata
@@ -17,11 +18,21 @@ from focalcli.export.options import LEVELS, ExportOptions
 Shape = list[int | str]
 
 _FLOAT = TensorProto.FLOAT
+# One protobuf message ends at 2 GiB; the graph around the weights takes far less than 16 MiB of it.
+_MOST_WEIGHTS = 2**31 - 2**24
 _TYPES = {"num_dets": TensorProto.INT32, "labels": TensorProto.INT64, "det_classes": TensorProto.INT32}
 
 
 def build_onnx(model: RetinaNet, options: ExportOptions) -> onnx.ModelProto:
-    """Give a model's ONNX form, checked in full. Raises as `trace_network`."""
+    """Give a model's ONNX form, checked in full.
+
+    Raises:
+        UsageError, Unavailable: as `trace_network`; or its weights do not go into one file.
+    """
+    size = 4 * sum(tensor.numel() for tensor in model.state_dict().values())
+    if size > _MOST_WEIGHTS:
+        fact = f"makes {size / 1e9:.1f} GB of weights, and one ONNX file holds 2"
+        raise Unavailable(f"backbone {model.config.backbone!r}", fact, "use a smaller one")
     network = trace_network(model, size=options.size, opset=options.opset)
     return around_network(network, model.config, options)
 

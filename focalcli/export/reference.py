@@ -1,5 +1,7 @@
 """What torch says about the images a file is tried on: the program's own way, not the file's."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,7 +13,7 @@ from focalcli.detection.postprocess import candidates, select
 from focalcli.detection.retinanet import RetinaNet
 from focalcli.export.options import LEVELS, ExportOptions
 from focalcli.export.rows import Array, Rows, rows_of
-from focalcli.export.session import on_canvas
+from focalcli.export.session import in_photo, on_canvas
 from focalcli.images.decode import Pixels
 from focalcli.images.fit import Fit
 
@@ -28,12 +30,11 @@ class Reference:
         """Give the rows of each image of a batch (N, 3, H, W)."""
         return rows_of(self._outputs(images, threshold), self._output)
 
-    def run_photo(self, photo: Pixels, threshold: float | None = None) -> Rows:
-        """Give the rows of a photo (H, W, 3) of any size, boxes in its own pixels."""
+    def run_photos(self, photos: Sequence[Pixels], threshold: float | None = None) -> list[Rows]:
+        """Give the rows of each photo (H, W, 3) of any size, boxes in its own pixels."""
         fit = Fit.of(self.config)
-        [found] = self.run(on_canvas(fit, photo, self.options.size), threshold)
-        boxes = fit.undo(found.boxes, (photo.shape[0], photo.shape[1]))
-        return Rows(boxes.astype(np.float64), found.scores, found.labels)
+        found = self.run(on_canvas(fit, photos, self.options.size), threshold)
+        return [in_photo(fit, rows, photo) for rows, photo in zip(found, photos, strict=True)]
 
     @torch.inference_mode()
     def candidate_scores(self, images: npt.NDArray[np.uint8]) -> Array:

@@ -1,5 +1,6 @@
 """Runs any output kind of an exported file on bytes, with the score threshold where it is wanted. Without torch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,17 @@ class FileSession:
         outputs: list[Array] = session.run(names, {"images": self._as_input(images)})
         return rows_of(dict(zip(names, outputs, strict=True)), self.options.output)
 
-    def run_photo(self, photo: Pixels, threshold: float | None = None) -> Rows:
-        """Give the rows of a photo (H, W, 3) of any size, boxes in its own pixels."""
+    def run_photos(self, photos: Sequence[Pixels], threshold: float | None = None) -> list[Rows]:
+        """Give the rows of each photo (H, W, 3) of any size, boxes in its own pixels."""
         if self.options.resize_inside:
-            [found] = self.run(photo.transpose(2, 0, 1)[None], threshold)
-            return found
-        size = (photo.shape[0], photo.shape[1])
+            return [self.run(photo.transpose(2, 0, 1)[None], threshold)[0] for photo in photos]
         fit = Fit.of(self.config)
-        [found] = self.run(on_canvas(fit, photo, self.options.size), threshold)
-        return Rows(fit.undo(found.boxes, size).astype(np.float64), found.scores, found.labels)
+        found = self.run(on_canvas(fit, photos, self.options.size), threshold)
+        return [in_photo(fit, rows, photo) for rows, photo in zip(found, photos, strict=True)]
 
     def photo_input(self, photo: Pixels) -> npt.NDArray[Any]:
         """Give what the file's input is for a photo (H, W, 3), as a batch of one."""
-        return self._as_input(on_canvas(Fit.of(self.config), photo, self.options.size))
+        return self._as_input(on_canvas(Fit.of(self.config), [photo], self.options.size))
 
     def _as_input(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         if self.options.layout == "nhwc":
@@ -55,15 +54,21 @@ class FileSession:
         return np.ascontiguousarray(images)
 
 
-def on_canvas(fit: Fit, photo: Pixels, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Give a photo as a batch of one, fitted and padded; up to `size` where the file has a fixed one."""
-    batch = fit.pad([fit.apply(photo)])
+def on_canvas(fit: Fit, photos: Sequence[Pixels], size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    """Give photos as one batch, fitted and padded; up to `size` where the file has a fixed one."""
+    batch = fit.pad([fit.apply(photo) for photo in photos])
     if size is None or batch.shape[2:] == size:
         return batch
-    canvas = np.empty((1, 3, *size), np.uint8)
+    canvas = np.empty((len(photos), 3, *size), np.uint8)
     canvas[:] = np.array(fit.fill, np.uint8).reshape(1, 3, 1, 1)
     canvas[:, :, : batch.shape[2], : batch.shape[3]] = batch
     return canvas
+
+
+def in_photo(fit: Fit, found: Rows, photo: Pixels) -> Rows:
+    """Give rows with their boxes in the pixels of a photo that was fitted."""
+    boxes = fit.undo(found.boxes, (photo.shape[0], photo.shape[1]))
+    return Rows(boxes.astype(np.float64), found.scores, found.labels)
 
 
 def _moved(model: onnx.ModelProto, threshold: float | None) -> bytes:

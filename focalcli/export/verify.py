@@ -86,8 +86,7 @@ def _trials(model: onnx.ModelProto, certificate: Certificate) -> list[Check]:
 
 
 def _trial(trial: Trial, session: FileSession, certificate: Certificate) -> Check:
-    height, width = trial.case.size
-    name = f"{trial.case.name} {width}x{height}"
+    name = str(trial.case)
     try:
         found = compare_trial(trial, session, certificate.config, certificate.options, certificate.limits)
     except _FAILURES as error:

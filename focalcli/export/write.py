@@ -1,18 +1,24 @@
 """From a model to a proved file: build, lower the precision, compare with torch, and only then let it appear."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.errors import GateFailed, Unavailable
+from focalcli.errors import GateFailed
 from focalcli.evaluation.columns import Predictions
-from focalcli.export.accuracy import compare_accuracy, file_predictions, torch_predictions
+from focalcli.export.accuracy import (
+    check_measurable,
+    compare_accuracy,
+    file_predictions,
+    photo_agreement,
+    torch_predictions,
+)
 from focalcli.export.agreement import LIMITS, Agreement, Limits, describe
 from focalcli.export.certificate import (
     Accuracy,
@@ -31,10 +37,7 @@ from focalcli.export.half import to_half
 from focalcli.export.options import ExportOptions, fixed_fit
 from focalcli.export.reference import Reference
 from focalcli.export.session import FileSession
-from focalcli.files import replacing
-
-# One protobuf message cannot be larger, and a model of ours is at most a tenth of it.
-_LARGEST = 2**31 - 1
+from focalcli.files import replacing, write_error
 
 # Where the graph resizes, some pixels of the photo are rounded otherwise than Pillow does.
 RESIZED = Limits(box=2.0, score=0.02, alone=0.02)
@@ -44,7 +47,10 @@ Say = Callable[[str], None]
 
 def limits_for(options: ExportOptions, *, box: float | None = None, score: float | None = None) -> Limits:
     """Give the limits of a form of file, single ones replaced."""
-    usual = RESIZED if options.resize_inside else LIMITS[options.precision]
+    usual = LIMITS[options.precision]
+    if options.resize_inside:
+        pairs = zip(astuple(usual), astuple(RESIZED), strict=True)
+        usual = Limits(*(max(pair) for pair in pairs))
     return replace(usual, box=usual.box if box is None else box, score=usual.score if score is None else score)
 
 
@@ -78,25 +84,42 @@ def write_onnx(
         DataError, InputNotFound: a photo or annotation cannot be used.
     """
     model.config = fixed_fit(model.config, options.size)
+    if proof.dataset is not None:
+        check_measurable(proof.dataset, "--data")
     with ExitStack() as files:
-        # Opened first, so that a place that cannot be written is an error of the first second.
+        # Opened first, so that a place that cannot be written is an error of the first second. The certificate moves
+        # into place first: at no moment is there a new file without its own.
         file = files.enter_context(replacing(target))
         beside = files.enter_context(replacing(certificate_path(target)))
+        files.enter_context(_failures_named(target))
         built = build_onnx(model, options)
         if options.precision == "fp16":
             built = to_half(built)
-        certificate = prove(model, built, target, options, proof)
+        # What comes before 8 bits is float32, and is held to that.
+        limits = LIMITS["fp32"] if options.precision == "int8" else proof.limits
+        certificate = prove(model, built, target, options, limits)
         say(f"{target}: {describe(certificate.agreement)}")
         if calibration is not None:
             certificate, built = _in_eight_bits(model, built, file, target, certificate, proof, calibration, say)
-        file.write_bytes(serialized(built, target))
+        file.write_bytes(serialized(built))
         if proof.dataset is not None:
             accuracy = _accuracy(model, file, proof.dataset, proof)
             say(f"{target}: {describe_accuracy(accuracy)}")
+            if options.precision != "int8":  # which is held to its AP
+                gate(accuracy.agreement, proof.limits, target, "on the photos of --data ")
             gate_accuracy(accuracy, target)
             certificate = replace(certificate, accuracy=accuracy)
         beside.write_bytes(encode(certificate))
     return certificate
+
+
+@contextmanager
+def _failures_named(target: Path) -> Iterator[None]:
+    """Name the file that is wanted where a write fails, not one that is beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def _in_eight_bits(
@@ -113,18 +136,18 @@ def _in_eight_bits(
     search = Search(FileSession(built, model.config, certificate.options), calibration, scratch, say)
     torch = torch_predictions(model, search.dataset)
     built, quantization = search.run(torch, proof.max_drop, target)
-    scratch.write_bytes(serialized(built, target))
+    scratch.write_bytes(serialized(built))
     accuracy = _accuracy(model, scratch, search.dataset, proof, torch)
     session = FileSession(built, model.config, certificate.options)
     trials = [again(trial, session) for trial in certificate.trials]
-    content = serialized(built, target)
+    content = serialized(built)
     certificate = replace(
         certificate,
         sha256=sha256(content),
         bytes=len(content),
         answers_of="the file",
-        limits=LIMITS["int8"],
-        agreement=repeat(trials, session, model.config, certificate.options, LIMITS["int8"]),
+        limits=proof.limits,
+        agreement=repeat(trials, session, model.config, certificate.options, proof.limits),
         accuracy=accuracy,
         quantization=quantization,
         trials=trials,
@@ -137,10 +160,13 @@ def _accuracy(
 ) -> Accuracy:
     torch = torch_predictions(model, dataset) if torch is None else torch
     found = file_predictions(file, dataset)
-    return compare_accuracy(dataset, torch, found, max_drop=proof.max_drop, resamples=proof.resamples)
+    agreed = photo_agreement(dataset, torch, found, model.config, proof.limits)
+    return compare_accuracy(dataset, torch, found, agreed, max_drop=proof.max_drop, resamples=proof.resamples)
 
 
-def prove(model: RetinaNet, built: onnx.ModelProto, target: Path, options: ExportOptions, proof: Proof) -> Certificate:
+def prove(
+    model: RetinaNet, built: onnx.ModelProto, target: Path, options: ExportOptions, limits: Limits
+) -> Certificate:
     """Compare a built file with torch on generated images; give its certificate.
 
     Raises:
@@ -148,16 +174,16 @@ def prove(model: RetinaNet, built: onnx.ModelProto, target: Path, options: Expor
     """
     trials = make_trials(Reference(model, options), options)
     session = FileSession(built, model.config, options)
-    found = repeat(trials, session, model.config, options, proof.limits)
-    gate(found, proof.limits, target)
-    content = serialized(built, target)
+    found = repeat(trials, session, model.config, options, limits)
+    gate(found, limits, target)
+    content = serialized(built)
     return Certificate(
         sha256=sha256(content),
         bytes=len(content),
         config=model.config,
         options=options,
         answers_of="torch",
-        limits=proof.limits,
+        limits=limits,
         agreement=found,
         notes=notes(options),
         environment=environment(),
@@ -165,11 +191,11 @@ def prove(model: RetinaNet, built: onnx.ModelProto, target: Path, options: Expor
     )
 
 
-def gate(found: Agreement, limits: Limits, target: Path) -> None:
+def gate(found: Agreement, limits: Limits, target: Path, where: str = "") -> None:
     """Raise GateFailed when the answers differ by more than the limits."""
     if not found.within(limits):
         fact = (
-            f"its answers differ from torch's: {found.alone} detections have no counterpart within "
+            f"{where}its answers differ from torch's: {found.alone} detections have no counterpart within "
             f"{limits.box:g} px and {limits.score:g} of score, {found.pairs} have one"
         )
         raise GateFailed(target, fact, "nothing was written")
@@ -186,7 +212,7 @@ def describe_accuracy(accuracy: Accuracy) -> str:
     """Say in one line what the AP became."""
     return (
         f"AP {accuracy.file_ap:.4f}, torch {accuracy.torch_ap:.4f}, difference {accuracy.difference:+.4f} "
-        f"[{accuracy.low:+.4f}, {accuracy.high:+.4f}] on {accuracy.images} images"
+        f"[{accuracy.low:+.4f}, {accuracy.high:+.4f}] on {accuracy.images} photos, where {describe(accuracy.agreement)}"
     )
 
 
@@ -197,11 +223,7 @@ def notes(options: ExportOptions) -> tuple[str, ...]:
     return ()
 
 
-def serialized(model: onnx.ModelProto, target: Path) -> bytes:
+def serialized(model: onnx.ModelProto) -> bytes:
     """Give a model's bytes, the same for the same model."""
-    if model.ByteSize() > _LARGEST:
-        raise Unavailable(
-            target, "the model is larger than 2 GB, which one file cannot hold", "choose a smaller backbone"
-        )
     content: bytes = model.SerializeToString(deterministic=True)
     return content

@@ -51,10 +51,10 @@ def test_tritons_configuration_names_every_tensor(folder: Path) -> None:
 def test_verify_says_what_it_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", str(folder / "small.onnx")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12 and all(line.startswith("ok ") for line in lines)
+    assert len(lines) == 13 and all(line.startswith("ok ") for line in lines)
     assert run(["verify", str(folder / "small.onnx"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [check["holds"] for check in found["checks"]] == [True] * 12
+    assert [check["holds"] for check in found["checks"]] == [True] * 13
 
 
 def test_verify_needs_no_torch(folder: Path) -> None:

@@ -8,10 +8,12 @@ import torch
 
 from focalcli.checkpoint import save_model
 from focalcli.config import ClassInfo, ModelConfig, model_config
+from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.export.graph import around_network
 from focalcli.export.network import trace_network
 from focalcli.export.options import ExportOptions, fixed_fit
+from tests.export.small import photos
 
 CLASSES = (ClassInfo("red cell", 3), ClassInfo("white cell", 7), ClassInfo("platelet", 4))
 
@@ -84,3 +86,8 @@ def traced_once(traced: Traced, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
 
     monkeypatch.setattr("focalcli.export.write.build_onnx", build)
     return lambda: None
+
+
+@pytest.fixture(scope="session")
+def annotated(traced_for_all, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return photos(traced_for_all.model, traced_for_all.config, tmp_path_factory.mktemp("photos"))

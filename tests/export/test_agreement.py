@@ -3,7 +3,7 @@
 import numpy as np
 
 from focalcli.export.agreement import Limits, agreement, together
-from focalcli.export.cases import Case, generated, threshold_for
+from focalcli.export.cases import alike, generated, threshold_for
 from focalcli.export.rows import Rows, rows_of
 
 LIMITS = Limits(box=0.5, score=0.01)
@@ -18,7 +18,7 @@ BOX = [0.0, 0.0, 10.0, 10.0]
 
 
 def compare(one: Rows, other: Rows, most: int | None = None) -> tuple[int, int, int]:
-    found = agreement(one, other, LIMITS, threshold=0.3, most=most)
+    found = agreement(one, other, LIMITS, thresholds=(0.3, 0.7), most=most)
     return found.pairs, found.alone, found.excused
 
 
@@ -42,13 +42,14 @@ def test_order_does_not_matter_and_nobody_pairs_twice() -> None:
 
 def test_a_row_at_the_threshold_or_at_the_last_kept_score_is_excused() -> None:
     assert compare(rows((BOX, 0.305, 1)), rows()) == (0, 0, 1)
+    assert compare(rows((BOX, 0.695, 1)), rows()) == (0, 0, 1)
     full = rows((BOX, 0.9, 1), (BOX, 0.5, 2))
     assert compare(full, rows((BOX, 0.9, 1), (BOX, 0.503, 3)), most=2) == (1, 0, 2)
     assert compare(full, rows((BOX, 0.9, 1), (BOX, 0.503, 3)), most=5) == (1, 2, 0)
 
 
 def test_sums_and_largest_differences() -> None:
-    one = agreement(rows((BOX, 0.9, 1)), rows(([0.25, 0, 10, 10], 0.9, 1)), LIMITS, threshold=None, most=None)
+    one = agreement(rows((BOX, 0.9, 1)), rows(([0.25, 0, 10, 10], 0.9, 1)), LIMITS)
     both = together([one, one])
     assert (both.pairs, both.box, both.score) == (2, 0.25, 0.0)
     assert both.within(LIMITS)
@@ -66,8 +67,8 @@ GENERATED_SUM = 921222
 
 def test_a_few_lie_on_the_other_side_of_the_widest_gap() -> None:
     scores = np.array([0.9, 0.8, 0.79, 0.5, 0.49], np.float32)
-    assert threshold_for(Case("x", (1,), (32, 32), "few"), scores) == np.float32((np.float32(0.79) + 0.5) / 2)
-    assert threshold_for(Case("x", (1,), (32, 32)), scores) is None
+    assert threshold_for(alike("x", (1,), (32, 32), "few"), scores) == np.float32((np.float32(0.79) + 0.5) / 2)
+    assert threshold_for(alike("x", (1,), (32, 32)), scores) is None
 
 
 def test_flat_rows_come_apart_by_image() -> None:

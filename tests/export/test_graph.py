@@ -60,6 +60,8 @@ def test_the_trials_hold_no_object_few_and_more_than_fit(traced) -> None:
     assert 1 <= counts["few objects"][0] <= 12
     assert counts["more than fit"] == [100, 100]
     assert len(counts["three images"]) == 3
+    [unequal] = [trial for trial in trials if trial.case.name == "photos"]
+    assert len(set(unequal.case.sizes)) == len(unequal.answers) == 3
 
 
 @pytest.mark.parametrize("changes", [

@@ -336,9 +336,10 @@ def test_a_certificate_that_asks_for_much(refused, traced, certificate: bytes, t
     path, whole = exported(traced, tmp_path / "whole.onnx", lambda model: None), json.loads(certificate)
     first = whole["trials"][0]
     for trial in (
-        {**first, "case": {**first["case"], "size": [10**6, 10**6]}},
-        {**first, "case": {**first["case"], "size": [0, -1]}},
+        {**first, "case": {**first["case"], "sizes": [[10**6, 10**6]]}},
+        {**first, "case": {**first["case"], "sizes": [[0, -1]]}},
         {**first, "case": {**first["case"], "seeds": [1] * 100_000}},
+        {**first, "case": {**first["case"], "seeds": [1, 2]}},
         {**first, "answers": []},
         {**first, "answers": [{"boxes": [], "scores": [1.0], "labels": []}]},
     ):

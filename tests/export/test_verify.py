@@ -10,11 +10,12 @@ import pytest
 from onnx import numpy_helper
 
 from focalcli.config import decode_config, encode_config
-from focalcli.errors import CannotWrite, DataError, GateFailed, InputNotFound
+from focalcli.errors import DataError, InputNotFound
 from focalcli.export.certificate import certificate_path, encode, read_certificate, sha256
 from focalcli.export.options import ExportOptions
 from focalcli.export.verify import verify
 from focalcli.export.write import Proof, limits_for, write_onnx
+from tests.export.small import shift_boxes
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_what_was_exported_holds(exported: Path) -> None:
     checks = verify(exported)
     assert [check.name for check in checks if not check.holds] == []
     assert [check.name for check in checks][:3] == ["hash", "structure", "metadata"]
-    assert len(checks) == 3 + 6 + 3
+    assert len(checks) == 3 + 6 + 3 + 1
     assert sorted(path.name for path in exported.parent.iterdir()) == ["small.onnx", "small.onnx.json"]
 
 
@@ -71,14 +72,7 @@ def test_swapped_channels_are_caught(exported: Path) -> None:
 
 
 def test_a_box_decode_shifted_by_a_pixel_is_caught(exported: Path) -> None:
-    def shift(model: onnx.ModelProto) -> None:
-        build = onnx.helper.make_node("Add", ["unshifted", "one_pixel"], ["boxes"], "shift")
-        last = next(node for node in model.graph.node if "boxes" in node.output)
-        last.output[:] = ["unshifted"]
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one_pixel"))
-        model.graph.node.append(build)
-
-    assert mutate(exported, shift) >= {"one image 256x192", "more than fit 160x288", "photo 500x333"}
+    assert mutate(exported, shift_boxes) >= {"one image 256x192", "more than fit 160x288", "photo 500x333"}
 
 
 def test_a_wrong_mean_is_caught(exported: Path) -> None:
@@ -146,24 +140,6 @@ def test_a_file_that_cannot_run_fails_its_trials(exported: Path) -> None:
         next(node for node in model.graph.node if node.op_type == "TopK").op_type = "NoSuchOperator"
 
     assert mutate(exported, break_it) >= {"structure", "one image 256x192"}
-
-
-def test_a_file_that_differs_never_appears(traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anchors of P4 a pixel too far apart while exporting: exit 1, nothing left, not even what is temporary."""
-    monkeypatch.setattr("focalcli.export.after.STRIDES", (8, 17, 32, 64, 128))
-    options = ExportOptions()
-    traced.model.config = traced.config
-    monkeypatch.setattr("focalcli.export.write.build_onnx", lambda model, options: traced.file(options))
-    with pytest.raises(GateFailed, match=r"have no counterpart within 0\.05 px and 0\.0001 of score"):
-        write_onnx(traced.model, tmp_path / "bad.onnx", options, Proof(limits_for(options)))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unwritable_place_is_said_before_the_work(traced, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    options = ExportOptions()
-    with pytest.raises(CannotWrite):
-        write_onnx(traced.model, tmp_path / "file" / "model.onnx", options, Proof(limits_for(options)))
 
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
