@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 
 from focalcli.dataset.types import Dataset
-from focalcli.errors import DataError, GateFailed
+from focalcli.errors import GateFailed
 from focalcli.evaluation.columns import Predictions
-from focalcli.export.accuracy import average_precision, file_predictions
+from focalcli.export.accuracy import average_precision, check_measurable, file_predictions
 from focalcli.export.certificate import Quantization
 from focalcli.export.quantize import (
     METHODS,
@@ -18,11 +18,11 @@ from focalcli.export.quantize import (
     convolutions,
     disturbance,
     find_ranges,
+    network_answers,
     prepared,
     quantized,
 )
 from focalcli.export.session import FileSession
-from focalcli.files import write_bytes
 from focalcli.images.decode import read_image
 
 # Ranges settle with a few dozen photos, and more would only cost time.
@@ -41,8 +41,7 @@ class Search:
         Raises:
             DataError: the data set has no annotated object to measure AP on.
         """
-        if not len(dataset.boxes):
-            raise DataError(dataset.root or "--calibrate", "no object is annotated", "calibrate on annotated photos")
+        check_measurable(dataset, "--calibrate")
         places = np.unique(np.linspace(0, len(dataset.images) - 1, PHOTOS).round().astype(np.int64))
         self.dataset = dataset.take_images(places)
         self._session, self._scratch, self._say = session, scratch, say
@@ -64,15 +63,15 @@ class Search:
             order = self._by_disturbance(ranges[method])
             while ap < wanted and 2 * len(kept) < len(order):
                 kept = order[: max(1, 2 * len(kept))]
-                ap = self._try(ranges[method], kept, f"{method}, {len(kept)} layers in float32")
+                ap = self._try(ranges[method], kept, f"{method}, {_layers(kept)} in float32")
         if ap < wanted:
-            fact = f"in 8 bits its AP is {wanted + max_drop - ap:.4f} below torch's, with {len(kept)} layers in float32"
+            fact = f"in 8 bits its AP is {wanted + max_drop - ap:.4f} below torch's, with {_layers(kept)} in float32"
             raise GateFailed(target, fact, "nothing was written; raise --max-drop or use --fp16")
         found = Quantization(method, len(self.dataset.images), tried, kept)
         return quantized(self._prepared, ranges[method], kept), found
 
     def _try(self, ranges: Ranges, kept: list[str], name: str) -> float:
-        write_bytes(self._scratch, quantized(self._prepared, ranges, kept).SerializeToString())
+        self._scratch.write_bytes(quantized(self._prepared, ranges, kept).SerializeToString())
         ap = round(average_precision(self.dataset, file_predictions(self._scratch, self.dataset)), 6)
         self._say(f"8 bits, {name}: AP {ap:.4f} on {len(self.dataset.images)} photos")
         return ap
@@ -81,13 +80,18 @@ class Search:
         """Give the convolutions, by weight, from the one whose rounding moves the outputs most."""
         names = list(convolutions(self._prepared))
         few = [batch for batch, _ in zip(self._batches(), range(_FEW), strict=False)]
+        before = network_answers(self._prepared, few)
         moved = {}
         for name in names:
             form = quantized(self._prepared, ranges, [other for other in names if other != name])
-            moved[name] = disturbance(self._prepared, form, few)
+            moved[name] = disturbance(before, network_answers(form, few))
         return sorted(names, key=lambda name: -moved[name])
 
     def _batches(self) -> Iterator[Batch]:
         for image in self.dataset.images:
             assert image.path is not None, image.key
             yield self._session.photo_input(read_image(image.path))
+
+
+def _layers(names: list[str]) -> str:
+    return f"{len(names)} layer{'s' if len(names) != 1 else ''}"

@@ -1,7 +1,7 @@
 """Eight bits: the network in INT8 by static quantisation, the rest in float32, as good as its AP is measured to be.
 
 Ranges are found on calibration photos by three methods; the one with the best AP is kept. Where AP falls by more than
-the limit, the layers whose rounding disturbs the outputs most stay in float32, 1, 2, 4, 8 ... of them.
+the limit, the layers whose rounding disturbs scores and boxes most stay in float32, 1, 2, 4, 8 ... of them.
 """
 
 import tempfile
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from focalcli.export.options import OUTPUT_NAMES
 from focalcli.export.session import open_session
 
 Batch = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
 Ranges = Any  # onnxruntime's TensorsData
 
 METHODS: dict[str, tuple[CalibrationMethod, dict[str, Any]]] = {
@@ -113,22 +114,40 @@ def convolutions(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
     return groups
 
 
-def disturbance(model: onnx.ModelProto, form: onnx.ModelProto, batches: Sequence[Batch]) -> float:
-    """Give the mean squared change of logits and deltas, each in units of its own spread."""
-    sides = [_outputs(side, batches) for side in (model, form)]
-    changes = [np.mean((a - b) ** 2) / max(float(np.var(a)), 1e-12) for a, b in zip(*sides, strict=True)]
-    return float(np.mean(changes))
+class Answers(NamedTuple):
+    """What the network alone says of all anchors of some photos: scores (n, C) and deltas (n, 4)."""
+
+    scores: Floats
+    deltas: Floats
 
 
-def _outputs(model: onnx.ModelProto, batches: Sequence[Batch]) -> list[npt.NDArray[np.float32]]:
-    """Run the network alone: give its ten outputs for each batch."""
+def disturbance(before: Answers, after: Answers) -> float:
+    """Give the mean squared change of scores, and of the deltas of what scores, each in units of its own spread.
+
+    Of scores, not logits: a class that never occurs has a spread of logits that hides any change of the others.
+    """
+    scores, deltas = before
+    weights = scores.max(axis=1, keepdims=True) / scores.max(axis=1).sum()
+    spread = (weights * (deltas - (weights * deltas).sum(axis=0)) ** 2).sum()
+    moved = (weights * (after.deltas - deltas) ** 2).sum() / max(float(spread), 1e-12)
+    return float(((after.scores - scores) ** 2).mean() / max(float(scores.var()), 1e-12) + moved)
+
+
+def network_answers(model: onnx.ModelProto, batches: Sequence[Batch]) -> Answers:
+    """Run the network alone on batches of input."""
     cut = onnx.ModelProto()
     cut.CopyFrom(model)
     del cut.graph.output[:]
     for name in OUTPUT_NAMES["raw"]:
         cut.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = open_session(cut.SerializeToString())
-    return [output for batch in batches for output in session.run(None, {"images": batch})]
+    runs = [session.run(None, {"images": batch}) for batch in batches]
+    half = len(OUTPUT_NAMES["raw"]) // 2
+    logits, deltas = (
+        np.concatenate([level.reshape(-1, level.shape[-1]) for run in runs for level in run[part]])
+        for part in (slice(half), slice(half, None))
+    )
+    return Answers(1 / (1 + np.exp(-logits.clip(-80, 80))), deltas)
 
 
 class _One(CalibrationDataReader):  # type: ignore[misc]
