@@ -82,7 +82,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     # -- schedule
     epochs: Annotated[int, _about("Schedule", "Passes over the training photos.", ge=1)] = 20
-    batch: Annotated[int, _about("Schedule", "Photos a step on one device.", ge=1)] = 8
+    batch: Annotated[
+        Annotated[int, Meta(ge=1)] | Literal["auto"],
+        _about("Schedule", "Photos at once on one device; auto: as many of a step as are fastest here, measured."),
+    ] = 8
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
     lr: Annotated[
@@ -183,3 +186,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = 600
     seed: Annotated[int, _about("Machine", "Seed of everything random.", ge=0, le=2**62)] = 0
     eval_every: Annotated[int, _about("Machine", "Epochs between evaluations; the last is always evaluated.", ge=1)] = 5
+
+    @property
+    def photos(self) -> int:
+        """Give the photos of a batch; `--batch auto` has become a number by then."""
+        assert isinstance(self.batch, int), self.batch
+        return self.batch

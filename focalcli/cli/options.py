@@ -41,11 +41,17 @@ BATCH: Any = typer.Option(parser=_batch, metavar="INT|auto", help="Photos at onc
 
 
 class Kind(NamedTuple):
-    """A field's type taken apart: the bare type, whether None may stand in its place, and its `Meta`s."""
+    """A field's type taken apart: the bare type, the words that may stand for it, whether None may, and its `Meta`s."""
 
     base: Any
+    words: tuple[str, ...]
     optional: bool
     metas: tuple[Any, ...]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Give what may stand in the place of a value: its words, and `none`."""
+        return (*self.words, *["none"] * self.optional)
 
 
 def expand(verb: Verb) -> Verb:
@@ -86,7 +92,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     kind = take_apart(annotation)
     flag = "--" + name.replace("_", "-")
     help_text = next((meta.description for meta in kind.metas if meta.description), None)
-    plain = not kind.optional and (kind.base is bool or get_origin(kind.base) is Literal)
+    plain = not kind.others and (kind.base is bool or get_origin(kind.base) is Literal)
     option: Any = typer.Option(
         f"{flag}/--no-{name.replace('_', '-')}" if kind.base is bool else flag,
         help=help_text,
@@ -99,16 +105,23 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def take_apart(annotation: Any) -> Kind:
-    """Give the parts of a field's type: `Annotated[int, Meta(ge=1)] | None` is an optional int with one Meta."""
-    base, optional, metas = annotation, False, ()
+    """Give the parts of a field's type: `Annotated[int, Meta(ge=1)] | Literal["auto"] | None` is an optional int with
+    one word and one Meta.
+    """
+    base, words, optional, metas = annotation, (), False, ()
     while get_origin(base) in (Annotated, Union, UnionType):
         if get_origin(base) is Annotated:
             base, *more = get_args(base)
             metas = (*metas, *more)
         else:
-            optional = NoneType in get_args(base)
-            [base] = [part for part in get_args(base) if part is not NoneType]
-    return Kind(base, optional, metas)
+            optional |= NoneType in get_args(base)
+            *literals, base = sorted((p for p in get_args(base) if p is not NoneType), key=_is_no_literal)
+            words = (*words, *(word for literal in literals for word in get_args(literal)))
+    return Kind(base, words, optional, metas)
+
+
+def _is_no_literal(annotation: Any) -> bool:
+    return get_origin(annotation) is not Literal
 
 
 def describe(kind: Kind) -> str:
@@ -120,7 +133,9 @@ def describe(kind: Kind) -> str:
     else:
         words = _NAMES[kind.base][0]
     limits = [f"{sign} {value:g}" for key, sign in _LIMITS.items() for value in _limit(kind, key)]
-    return " ".join([words, " and ".join(limits)]).strip() + (", or none" if kind.optional else "")
+    *more, last = kind.others or ("",)
+    others = "".join(f", {word}" for word in more) + (f", or {last}" if last else "")
+    return " ".join([words, " and ".join(limits)]).strip() + others
 
 
 def _extra(kind: Kind, name: str) -> str | None:
@@ -136,7 +151,7 @@ def _metavar(kind: Kind) -> str:
         return "|".join([*get_args(kind.base), *["none"] * kind.optional])
     if get_origin(kind.base) is tuple:
         return _metavar(take_apart(get_args(kind.base)[0])) + ",..."
-    return _NAMES[kind.base][2]
+    return "|".join([_NAMES[kind.base][2], *kind.words])
 
 
 def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
@@ -155,8 +170,8 @@ def _parser(annotation: Any, kind: Kind) -> Callable[[Any], Any]:
 
     name = {Literal: "choice", tuple: "list"}.get(get_origin(kind.base)) or _NAMES[kind.base][1]
     name = _PATHS.get(_extra(kind, "metavar") or "", name)
-    parse.__name__ = name + (" or none" if kind.optional else "")
+    parse.__name__ = " or ".join([name, *kind.others])
     parse.__dict__["annotation"] = annotation  # for the JSON Schema
     parse.__dict__["limits"] = {key: value for key in _LIMITS for value in _limit(kind, key)}  # for the help
-    parse.__dict__["choices"] = get_args(kind.base) if name == "choice" else ()  # for Tab
+    parse.__dict__["choices"] = get_args(kind.base) if name == "choice" else kind.words  # for Tab
     return parse

@@ -181,7 +181,7 @@ def _checked(parameter: Parameter, setting: Setting, context: typer.Context) -> 
 
 
 def _check_type(kind: str, value: Any, origin: str) -> None:
-    if kind.endswith(" or none") and value == "none":
+    if value in kind.split(" or ")[1:]:
         return
     types, words = _TOML.get(kind.split()[0], ((object,), ""))
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):

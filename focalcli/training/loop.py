@@ -133,7 +133,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
     batch_plan = plan.batches(world)
     total = batch_plan.steps * config.epochs
     journal = Journal(folder.journal, listeners, writes=world.speaks, from_step=training.step)
-    whereabouts = Whereabouts(num_workers(config), config.batch)
+    whereabouts = Whereabouts(num_workers(config), config.photos)
     pin = world.device.type == "cuda"
     loader = deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
     while training.step < total:
@@ -219,7 +219,7 @@ def _evaluate_and_keep(training: Training, folder: RunFolder, journal: Journal, 
     better = True
     notes: dict[str, Any] = {"epoch": epoch, "step": training.step}
     if plan.val is not None:
-        metrics = validate(training.result, plan.val, training.world, precision=config.precision, batch=config.batch)
+        metrics = validate(training.result, plan.val, training.world, precision=config.precision, batch=config.photos)
         notes |= {name: value for name, value in metrics.values.items() if value == value}
         journal.write({"kind": "evaluation", "step": training.step, "epoch": epoch, **metrics.values})
         measured = metrics.values[config.best]

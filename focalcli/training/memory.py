@@ -96,7 +96,7 @@ def describe(found: Memory, config: TrainConfig, memory: Callable[[int], Memory]
     """
     if found.fits:
         return f"memory: {found}"
-    return f"warning: memory: {found}; {remedy(config, memory, most=config.batch - 1)}"
+    return f"warning: memory: {found}; {remedy(config, memory, most=config.photos - 1)}"
 
 
 def remedy(config: TrainConfig, memory: Callable[[int], Memory], *, most: int) -> str:
@@ -104,7 +104,7 @@ def remedy(config: TrainConfig, memory: Callable[[int], Memory], *, most: int) -
     for photos in splits(config, most):
         smaller = memory(photos)
         if smaller.fits:
-            flags = f"--batch {photos} --accumulate {config.batch * config.accumulate // photos}"
+            flags = f"--batch {photos} --accumulate {config.photos * config.accumulate // photos}"
             return f"{flags} takes the same steps in about {in_words(smaller.needed)}, with --resume too"
     return "use a smaller --min-size or --preset"
 
@@ -115,7 +115,7 @@ def splits(config: TrainConfig, most: int) -> list[int]:
     >>> splits(TrainConfig(batch=8), most=7), splits(TrainConfig(batch=3, accumulate=2), most=1)
     ([4, 2, 1], [1])
     """
-    return [size for size in range(most, 0, -1) if config.batch * config.accumulate % size == 0]
+    return [size for size in range(most, 0, -1) if config.photos * config.accumulate % size == 0]
 
 
 def _activations(stepper: Stepper, photos: int, size: tuple[int, int]) -> int:

@@ -26,7 +26,7 @@ def explained(
 ) -> FocalError | None:
     """Give what a user can do about an error; None for one of another kind. Ends loader processes that hang."""
     text = str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATOR in text:
+    if is_out_of_memory(error):
         return out_of_memory(text, plan.config, memory)
     dead = _DEAD.search(text)
     if not (dead or _HUNG in text):
@@ -41,11 +41,16 @@ def explained(
     return IoError("loader", fact, "look at these photos and their disk, or raise --loader-timeout")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether there was too little memory, on whatever device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATOR in str(error)
+
+
 def out_of_memory(detail: str, config: TrainConfig, memory: Callable[[int], Memory]) -> FocalError:
     """Say that a step did not fit, what was to be expected, and which flags make the same step of smaller parts."""
     line = next(iter(detail.splitlines()), "does not fit")
-    fact = f"{memory(config.batch)} ({line})"
-    return Unavailable("memory", fact, remedy(config, memory, most=config.batch // 2))
+    fact = f"{memory(config.photos)} ({line})"
+    return Unavailable("memory", fact, remedy(config, memory, most=config.photos // 2))
 
 
 @contextmanager

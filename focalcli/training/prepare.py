@@ -50,7 +50,7 @@ class Plan:
         config = self.config
         return BatchPlan(
             self.train,
-            config.batch,
+            config.photos,
             config.seed,
             world,
             config.accumulate,

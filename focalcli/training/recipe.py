@@ -31,4 +31,4 @@ def recipe(config: TrainConfig, views: int, *, ranks: int) -> dict[str, Any]:
     """
     values: dict[str, Any] = msgspec.to_builtins(config)
     kept = {name: value for name, value in values.items() if name not in (*_FREE, *_SPLIT, *_MODEL)}
-    return {**kept, "views": views, "photos a step": config.batch * config.accumulate * ranks}
+    return {**kept, "views": views, "photos a step": config.photos * config.accumulate * ranks}

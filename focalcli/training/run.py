@@ -13,6 +13,7 @@ from focalcli.errors import ConfigError
 from focalcli.files import write_text
 from focalcli.ranks.world import this_world
 from focalcli.train_config import TrainConfig
+from focalcli.training.batch_size import with_batch
 from focalcli.training.device_memory import in_words, peak_memory
 from focalcli.training.journal import Listener
 from focalcli.training.loggers import build_loggers
@@ -40,10 +41,9 @@ class Outcome:
 
 def plan_training(config: TrainConfig, data: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Resolve and check everything that a training would do, and say it: settings, model, data, steps, weights."""
-    plan = prepare(config, data)
-    world = this_world(config.device)
-    training = begin(plan, world)
-    memory = training.memory(config.batch)
+    training = _begun(config, data, say)
+    plan, world, config = training.plan, training.world, training.plan.config
+    memory = training.memory(config.photos)
     for note in (*training.notes(), describe(memory, config, training.memory)):
         say(note)
     steps = plan.batches(world).steps
@@ -75,9 +75,8 @@ def run_training(
     say: Callable[[str], None],
 ) -> Outcome:
     """Prepare, make or open the run's folder, train, and write down how it ended. Raises what the parts raise."""
-    plan = prepare(config, data)
-    world = this_world(config.device)
-    training = begin(plan, world)
+    training = _begun(config, data, say)
+    plan, world, config = training.plan, training.world, training.plan.config
     folder = world.from_first(lambda: open_run(output) if resume else new_run(output, overwrite=overwrite))
     if resume:
         _resume(training, folder)
@@ -87,7 +86,7 @@ def run_training(
         return Outcome(finished, folder, None, speaks=False)
     with locked(folder):
         check_room(folder.path, training.model)
-        memory = training.memory(config.batch)
+        memory = training.memory(config.photos)
         for note in (*training.notes(), describe(memory, config, training.memory), f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
@@ -108,6 +107,12 @@ def run_training(
         say(f"memory: {in_words(peak)} at most; about {in_words(memory.needed)} were expected")
         write_summary(folder)
     return Outcome(finished, folder, best)
+
+
+def _begun(config: TrainConfig, data: Path, say: Callable[[str], None]) -> Training:
+    """Prepare a training up to its first step; `training.plan.config` has what was to be measured as numbers."""
+    plan, world = prepare(config, data), this_world(config.device)
+    return begin(with_batch(plan, world, say), world)
 
 
 def _resume(training: Training, folder: RunFolder) -> None:

@@ -17,13 +17,13 @@ def base_lr(config: TrainConfig, ranks: int = 1) -> float:
 
     Linear scaling: Goyal et al. 2017, arXiv 1706.02677, section 2.1.
     """
-    usual = _DEFAULT_LR[config.optimizer] * config.batch * config.accumulate * ranks / _USUAL_PHOTOS
+    usual = _DEFAULT_LR[config.optimizer] * config.photos * config.accumulate * ranks / _USUAL_PHOTOS
     return config.lr if config.lr is not None else usual
 
 
 def describe_lr(config: TrainConfig, ranks: int) -> str:
     """Say the highest learning rate and where it comes from."""
-    rate, photos = base_lr(config, ranks), config.batch * config.accumulate * ranks
+    rate, photos = base_lr(config, ranks), config.photos * config.accumulate * ranks
     if config.lr is not None:
         return f"learning rate {rate:g}, as told; {photos} photos a step"
     return f"learning rate {rate:g}: {_DEFAULT_LR[config.optimizer]:g} x {photos} photos a step / {_USUAL_PHOTOS}"
