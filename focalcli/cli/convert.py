@@ -18,7 +18,6 @@ from focalcli.cli.rewrite import (
     To,
     photo_options,
     say_read,
-    summary,
     write,
 )
 
@@ -64,7 +63,8 @@ def convert(
 
     The format is recognised by its content. Boxes that stick out of their photo are clipped, those without area
     dropped, and both counted; losses that change what is trained or measured stop the conversion unless a policy or
-    `--allow-lossy` accepts them. The source is never changed.
+    `--allow-lossy` accepts them. The source is never changed. It prints
+    where it wrote.
 
     Example: focalcli convert bay bay-yolo --to yolo
     """
@@ -80,7 +80,6 @@ def convert(
     say_read(dataset)
     target = Target(destination, to, transfer, crowd, allow_lossy, overwrite, dry_run)
     done = write(with_classes(dataset, classes), target)
-    print(summary(done))
     if report is not None:
         _write_report(report, dataset, done)
 

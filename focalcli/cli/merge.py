@@ -19,7 +19,6 @@ from focalcli.cli.rewrite import (
     To,
     photo_options,
     say_read,
-    summary,
     write,
 )
 
@@ -40,7 +39,7 @@ def merge(
     """Merge two data sets into one.
 
     Classes are joined by name. A photo whose name is taken gets a number, also where only the case differs; every new
-    name is said. Neither source is changed.
+    name is said. Neither source is changed. It prints where it wrote.
 
     Example: focalcli merge bay more both --to yolo
     """
@@ -56,4 +55,4 @@ def merge(
     joined, renamed = merged(datasets)
     for (path, old), new in renamed.items():
         say(f"{path}: {old} is now {new}")
-    print(summary(write(joined, Target(destination, to, transfer, crowd, allow_lossy, overwrite, dry_run))))
+    write(joined, Target(destination, to, transfer, crowd, allow_lossy, overwrite, dry_run))

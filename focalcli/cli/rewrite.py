@@ -67,17 +67,19 @@ def say_read(dataset: "Dataset") -> None:
 
 
 def write(dataset: "Dataset", target: Target) -> "Report":
-    """Write a data set and say what was lost."""
+    """Write a data set; say what was lost and what was written, and print where."""
     from focalcli.dataset.convert import convert
 
     done = convert(dataset, **target._asdict())
     for loss in done.losses:
         words = f"{loss.what} ({loss.count})"
         say(f"warning: {words}") if loss.level != "info" else detail(f"info: {words}")
+    say(_summary(done))
+    if not target.dry_run:
+        print(done.destination)
     return done
 
 
-def summary(done: "Report") -> str:
-    """Give the line that says what was written, or would be."""
+def _summary(done: "Report") -> str:
     made = f"{done.images} images, {done.boxes} boxes, {done.classes} classes"
     return f"{'would write' if done.dry_run else 'wrote'} {done.destination}: {made} as {done.title}"

@@ -60,7 +60,8 @@ def split(
 
     Rare classes are dealt out first, photos without objects like a class of their own. The same data and seed give the
     same splits on every machine. `--group near-duplicate` looks at the photos: copies in another size, compression or
-    brightness, and pictures taken twice of one scene, stay on one side. The source is never changed.
+    brightness, and pictures taken twice of one scene, stay on one side. The source is never changed. It prints
+    where it wrote.
 
     Example: focalcli split bay bay-again --ratio 80/20 --group near-duplicate
     """
@@ -76,7 +77,7 @@ def split(
     done = resplit(dataset, shares, by=by, groups=_groups(dataset, group or []), seed=seed)
     write(done, Target(destination, to, transfer, crowd, allow_lossy, overwrite, dry_run))
     for name in shares:
-        print(f"{name}: {sum(image.split == name for image in done.images)} images")
+        say(f"{name}: {sum(image.split == name for image in done.images)} images")
 
 
 def _groups(dataset: "Dataset", ways: list[str]) -> list[str] | None:
