@@ -43,7 +43,11 @@ def config(
         settings.defaults(found, each)
     rows = list(_all_of(commands[verb], found) if verb else _all_set(found, commands))
     if as_json:
-        print(json.dumps([dict(zip(("verb", "key", "value", "origin"), row, strict=True)) for row in rows], indent=2))
+        print(
+            json.dumps(
+                [dict(zip(("verb", "key", "value", "origin"), row, strict=True)) for row in rows], indent=2, default=str
+            )
+        )
     else:
         print(_toml(rows, origin=origin), end="")
 

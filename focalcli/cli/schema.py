@@ -6,36 +6,29 @@ from typing import Annotated, Any
 
 import typer
 
+from focalcli.cli.result_schemas import DIALECT
 from focalcli.cli.settings import SHARED, key_of
 from focalcli.errors import UsageError, did_you_mean
 
 # name -> where it is defined: a msgspec struct, a schema as a dict, or a function that gives one
 SCHEMAS: dict[str, str] = {
+    "calibration": "focalcli.cli.result_schemas:CALIBRATION",
     "certificate": "focalcli.export.certificate:Certificate",
+    "comparison": "focalcli.cli.result_schemas:COMPARISON",
     "config": "focalcli.cli.schema:of_config",
+    "conversion": "focalcli.cli.result_schemas:CONVERSION",
     "detections": "focalcli.inference.schemas:DETECTIONS",
-    "error": "focalcli.cli.schema:ERROR",
+    "doctor": "focalcli.cli.result_schemas:DOCTOR",
+    "error": "focalcli.cli.result_schemas:ERROR",
+    "evaluation": "focalcli.cli.result_schemas:EVALUATION",
+    "fix": "focalcli.cli.result_schemas:FIX",
+    "inspection": "focalcli.cli.result_schemas:INSPECTION",
+    "metrics": "focalcli.cli.result_schemas:METRICS",
     "model": "focalcli.config:ModelConfig",
-}
-
-ERROR: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "The last line of stderr under --error-format json",
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "exit", "message", "place", "remedy"],
-            "properties": {
-                "code": {"type": "string", "description": "The kind of error, stable."},
-                "exit": {"type": "integer", "description": "The exit code."},
-                "message": {"type": "string", "description": "The line a person would see."},
-                "place": {"type": "string", "description": "The file, option or record at fault."},
-                "remedy": {"type": "string", "description": "What to do about it, or nothing."},
-            },
-        }
-    },
+    "runs": "focalcli.cli.result_schemas:RUNS",
+    "settings": "focalcli.cli.result_schemas:SETTINGS",
+    "validation": "focalcli.cli.result_schemas:VALIDATION",
+    "verification": "focalcli.cli.result_schemas:VERIFICATION",
 }
 
 _TYPES: dict[str, dict[str, Any]] = {
@@ -46,7 +39,7 @@ _TYPES: dict[str, dict[str, Any]] = {
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="The schema to print; without it, their names are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The schema to print; without it, all names, one a line.")] = None,
 ) -> None:
     """Print the JSON Schema of a file or stream, for editors and scripts.
 
@@ -72,7 +65,7 @@ def of(name: str) -> dict[str, Any]:
     if hasattr(source, "__struct_fields__"):
         import msgspec
 
-        return {"$schema": ERROR["$schema"], **msgspec.json.schema(source)}
+        return {"$schema": DIALECT, **msgspec.json.schema(source)}
     made: dict[str, Any] = source()
     return made
 
@@ -89,7 +82,7 @@ def of_config() -> dict[str, Any]:
         tables[verb]["additionalProperties"] = False
         shared |= {key: keys[key] for key in SHARED if key in keys and key not in shared}
     return {
-        "$schema": ERROR["$schema"],
+        "$schema": DIALECT,
         "title": "focalcli.toml",
         "type": "object",
         "properties": {key: shared[key] for key in SHARED if key in shared} | tables,

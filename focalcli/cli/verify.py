@@ -1,5 +1,6 @@
 """`focalcli verify`: an exported file against its certificate, without torch."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +11,20 @@ from focalcli.errors import GateFailed
 
 def verify(
     model: Annotated[Path, typer.Argument(metavar="FILE", help="ONNX file with its FILE.json beside it.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, also to a terminal.")] = False,
 ) -> None:
     """Check an exported file against its certificate.
 
     Its hash, its structure, its metadata, and its answers on the images of the certificate, which are made again from
-    numbers. Needs neither torch nor photos. Exit code 1 when anything does not hold.
+    numbers. Needs neither torch nor photos. A table on a terminal, JSON otherwise. Exit
+    code 1 when anything does not hold.
 
     Example: focalcli verify bay.onnx
     """
     from focalcli.export.verify import verify as run
 
     checks = run(model)
-    if json:
+    if json or not sys.stdout.isatty():
         from msgspec.json import encode
 
         print(encode({"file": str(model), "checks": [check._asdict() for check in checks]}).decode())

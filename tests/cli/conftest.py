@@ -88,3 +88,16 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, **_: MockRuntime())
     return folder
+
+
+@pytest.fixture
+def valid() -> Callable[[str, object], None]:
+    """Hold a value to the schema that `focalcli schema NAME` prints."""
+    from focalcli.cli.schema import of
+
+    jsonschema = pytest.importorskip("jsonschema")
+
+    def check(name: str, value: object) -> None:
+        jsonschema.Draft202012Validator(of(name)).validate(value)
+
+    return check

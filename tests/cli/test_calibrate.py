@@ -49,13 +49,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_thresholds_go_into_the_file_and_the_weights_stay(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, valid
 ) -> None:
     monkeypatch.setattr(calibrate, "uncalibrated", lambda path, *, device: MockRuntime(CONFIG))
     before = load_checkpoint(folder / "model.safetensors")[1]
     assert run(["calibrate", "model.safetensors", "gt.json", "--target", "precision=0.9"]) == 0
     out, err = capsys.readouterr()
     printed = json.loads(out)
+    valid("calibration", printed)
     config, after = load_checkpoint(folder / "model.safetensors")
     red, green, blue = config.postprocess.class_thresholds
     assert 220 / 255 < green < 240 / 255

@@ -33,9 +33,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_differences_of_all_and_of_each_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_differences_of_all_and_of_each_class(folder: Path, capsys, valid) -> None:
     assert run(["compare", "good.jsonl", "bad.json", "--data", "gt.json", "--resamples", "20"]) == 0
     printed = json.loads(capsys.readouterr().out)
+    valid("comparison", printed)
     ap = printed["values"]["AP"]
     assert (ap["a"], ap["b"], ap["difference"]) == pytest.approx((1, 0.5, -0.5))
     assert ap["interval"] == pytest.approx([-0.5, -0.5]) and ap["sure"]

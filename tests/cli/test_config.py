@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from focalcli.cli.app import VERBS, command
 from focalcli.cli.config import template, toml_value
 
 
@@ -35,6 +36,13 @@ def test_show_of_a_verb_lists_every_option(shell) -> None:
     assert rows["epochs"] == (7, "FOCALCLI_FIT_EPOCHS")
     assert rows["sizes"] == ([320, 544], "default")
     assert rows["rate"] == (None, "default")
+
+
+def test_every_value_of_every_verb_can_be_shown(shell) -> None:
+    """Also paths, which JSON and TOML have no word for."""
+    for verb in VERBS:
+        assert json.loads(shell("config", "show", verb, "--json").stdout) or not command(verb).params
+        tomllib.loads(shell("config", "show", verb, "--origin").stdout)
 
 
 def test_what_show_prints_is_a_configuration_file(shell) -> None:

@@ -34,9 +34,10 @@ def coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_off_a_terminal_the_result_is_one_json_object(coco: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_off_a_terminal_the_result_is_one_json_object(coco: Path, capsys, valid) -> None:
     assert run(["evaluate", "gt.json", "--predictions", "found.json"]) == 0
     printed = json.loads(capsys.readouterr().out)
+    valid("evaluation", printed)
     assert list(printed) == [*NAMES, "images", "classes"]
     assert printed["images"] == 2
     assert printed["APl"] is None
@@ -118,10 +119,11 @@ def test_no_detections_at_all_is_a_result(coco: Path, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["AP"] == 0
 
 
-def test_reasons_and_intervals_are_added_to_the_numbers(coco: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reasons_and_intervals_are_added_to_the_numbers(coco: Path, capsys, valid) -> None:
     words = ["evaluate", "gt.json", "--predictions", "found.json", "--reasons", "--resamples", "10", "--voc"]
     assert run(words) == 0
     printed = json.loads(capsys.readouterr().out)
+    valid("evaluation", printed)
     extra = ["VOC", "VOC07", "images", "classes", "intervals", "errors", "confusion", "calibration", "slices", "worst"]
     assert list(printed) == [*NAMES, *extra]
     assert printed["worst"][0] == {"image": "2.jpg", "F1": 0.0, "right": 0, "missed": 1}

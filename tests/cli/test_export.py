@@ -48,13 +48,16 @@ def test_tritons_configuration_names_every_tensor(folder: Path) -> None:
     assert '{ name: "labels" data_type: TYPE_INT64 dims: [ 100 ] }' in text
 
 
-def test_verify_says_what_it_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_says_what_it_looked_at(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch, valid) -> None:
+    assert run(["verify", str(folder / "small.onnx")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [check["holds"] for check in found["checks"]] == [True] * 13
+    valid("verification", found)
+    valid("certificate", json.loads((folder / "small.onnx.json").read_text()))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert run(["verify", str(folder / "small.onnx")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 13 and all(line.startswith("ok ") for line in lines)
-    assert run(["verify", str(folder / "small.onnx"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [check["holds"] for check in found["checks"]] == [True] * 13
 
 
 def test_verify_needs_no_torch(folder: Path) -> None:
@@ -74,7 +77,8 @@ def test_verify_fails_with_1_and_names_what_failed(
     (tmp_path / "other.onnx.json").write_bytes((folder / "small.onnx.json").read_bytes())
     assert run(["verify", str(target)]) == 1
     done = capsys.readouterr()
-    assert done.out.startswith("FAILED hash")
+    checks = json.loads(done.out)["checks"]
+    assert [check["name"] for check in checks if not check["holds"]] == ["hash"]
     assert done.err == f"error: {target}: does not hold: hash, export it again\n"
 
 

@@ -28,13 +28,14 @@ def test_an_empty_folder_is_an_empty_list(shell) -> None:
     assert shell("runs") == (0, "[]\n", "runs holds no runs; focalcli train writes one\n")
 
 
-def test_runs_are_listed_best_first_with_their_best_evaluation(shell) -> None:
+def test_runs_are_listed_best_first_with_their_best_evaluation(shell, valid) -> None:
     make_run("a", "finished", {"epoch": 5, "AP": 0.4, "AP50": 0.7}, {"epoch": 9, "AP": 0.3})
     make_run("b", "stopped", {"epoch": 5, "AP": 0.6, "AP50": 0.9, "AP75": 0.5})
     make_run("c")
     (Path("runs") / "b" / "best.safetensors").touch()
     (Path("runs") / "notes").mkdir()
     found = json.loads(shell("runs").stdout)
+    valid("runs", found)
     assert [(run["run"], run["status"], run["AP"], run["best_epoch"]) for run in found] == [
         ("b", "stopped", 0.6, 5),
         ("a", "finished", 0.4, 5),

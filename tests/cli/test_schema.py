@@ -1,8 +1,12 @@
 """Schemas are JSON Schema, one for each thing we write or read; the configuration's follows the verbs."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from focalcli.cli.schema import SCHEMAS, of
+from focalcli.images.synthetic_set import write_bay
 
 
 def test_the_schemas_can_be_listed(shell) -> None:
@@ -13,6 +17,25 @@ def test_each_schema_names_its_dialect(shell) -> None:
     for name in SCHEMAS:
         done = shell("schema", name)
         assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org/"), done.stderr
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_schema_is_one(name: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator.check_schema(of(name))
+
+
+def test_what_verbs_print_keeps_to_their_schemas(shell, valid) -> None:
+    """Cheap verbs here; the tests of `evaluate`, `compare`, `calibrate`, `verify`, `detect` do the same with theirs."""
+    write_bay(Path("coco"), 6, size=160, seed=0)
+    valid("inspection", json.loads(shell("inspect", "coco").stdout))
+    valid("validation", json.loads(shell("validate", "coco", "--fix", "fixed").stdout))
+    assert shell("convert", "coco", "yolo", "--to", "yolo", "--report", "report.json").returncode == 0
+    valid("conversion", json.loads(Path("report.json").read_text()))
+    valid("settings", json.loads(shell("config", "show", "train", "--json").stdout))
+    valid("doctor", json.loads(shell("doctor", "--no-self-test").stdout))
+    valid("error", json.loads(shell("inspect", "nowhere", "--error-format", "json").stderr.splitlines()[-1]))
+    valid("metrics", {"kind": "step", "step": 1, "loss": 0.5})
 
 
 def test_an_unknown_schema_is_an_error_of_usage(shell) -> None:
