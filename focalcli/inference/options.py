@@ -37,7 +37,9 @@ class ViewConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Check `tile`: a number of pixels, `auto` or `off`."""
         if self.tile not in (None, "auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE):
-            raise UsageError("--tile", f"{self.tile!r} is no side of a tile", f"auto, off, or {SMALLEST_TILE} and more")
+            raise UsageError(
+                "--tile", f"{self.tile!r} is no side of a tile", f"give auto, off, or {SMALLEST_TILE} pixels or more"
+            )
 
     @property
     def side(self) -> int | None:

@@ -73,15 +73,16 @@ def test_a_killed_run_is_continued_to_the_same_bytes(photos: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_ctrl_c_leaves_whole_lines(photos: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_leave_whole_lines(number: int, code: int, photos: Path) -> None:
     for i in range(3000):
         os.link(photos / "a.png", photos / f"x{i:04}.png")
     process = start("photos")
     assert process.stdout is not None
     first = process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"Traceback" not in err
+    assert process.returncode == code and b"Traceback" not in err
     assert (first + rest).endswith(b"\n")
     lines = [json.loads(line) for line in (first + rest).splitlines()]
     assert 0 < len(lines) < 3003

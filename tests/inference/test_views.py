@@ -122,7 +122,7 @@ def test_many_tiles_are_made_only_as_they_are_taken() -> None:
 def test_a_tile_is_a_number_of_pixels(tile: str) -> None:
     with pytest.raises(UsageError) as caught:
         ViewConfig(tile=tile)
-    assert str(caught.value) == f"--tile: {tile!r} is no side of a tile, auto, off, or 32 and more"
+    assert str(caught.value) == f"--tile: {tile!r} is no side of a tile, give auto, off, or 32 pixels or more"
 
 
 def test_auto_tiles_show_pixels_as_they_are() -> None:
