@@ -193,6 +193,6 @@ def export(
 
     source = find_model(Path(model) if model is not None else None)
     wanted = options or ExportOptions()
-    check(wanted, measured=False)
+    check(wanted, measured_for=None)
     path = Path(target) if target is not None else source.with_suffix(".onnx")
     return write_onnx(load_model(source), path, wanted, Proof(limits=limits_for(wanted)), say=say)

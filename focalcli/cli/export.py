@@ -48,21 +48,34 @@ def export(
         Path | None, typer.Option(metavar="DATA", help="Annotated photos to find the 8-bit ranges with.")
     ] = None,
     calibrate_split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of --calibrate to use.")] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DATA", help="Compare AP with torch's on this data set.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Compare detections and AP with torch's on these annotated photos."),
+    ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of --data to compare on.")] = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
     ] = None,
-    max_drop: Annotated[float, typer.Option(min=0, help="AP that may be lost.")] = 0.005,
+    max_drop: Annotated[float, typer.Option(min=0, help="AP that may be lost, with --data or --int8.")] = 0.005,
     max_box: Annotated[
         float | None,
-        typer.Option(metavar="PX", min=0, help="Corners may differ by this. [default: 0.05; 2 with --fp16]"),
+        typer.Option(
+            metavar="PX",
+            min=0,
+            help="Corners may differ from torch's by this. [default: 0.05; 2 with --fp16 or --resize-inside; 8, from "
+            "its own answers, with --int8]",
+        ),
     ] = None,
     max_score: Annotated[
-        float | None, typer.Option(min=0, help="Scores may differ by this. [default: 0.0001; 0.02 with --fp16]")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Scores may differ by this. [default: 0.0001; 0.02 with --fp16 or --resize-inside; 0.1 with --int8]",
+        ),
     ] = None,
     emit: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Also write, beside the file: triton, labels.")
+        str | None,
+        typer.Option(metavar="LIST", help="Also write beside the file: triton (config.pbtxt), labels (labels.txt)."),
     ] = None,
 ) -> None:
     """Write a model as one ONNX file that gives the same answers.
@@ -81,6 +94,8 @@ def export(
 
     if not onnx:
         raise UsageError("focalcli export", "no format is named", "add --onnx")
+    _check_split("--split", split, "--data", data)
+    _check_split("--calibrate-split", calibrate_split, "--calibrate", calibrate)
     kinds = _kinds(emit)
     precision = _precision(fp16, int8, calibrate)
     source = _checkpoint(model)
@@ -95,7 +110,7 @@ def export(
         opset=opset,
         precision=precision,
     )
-    check(options, measured=data is not None or int8)
+    check(options, measured_for="--int8" if int8 else "--data" if data else None)
     proof = Proof(
         limits=limits_for(options, box=max_box, score=max_score),
         dataset=annotated(data, images=images, split=split) if data else None,
@@ -116,6 +131,11 @@ def _precision(fp16: bool, int8: bool, calibrate: Path | None) -> Precision:
     if calibrate is not None and not int8:
         raise UsageError("--calibrate", "is for 8 bits only", "add --int8")
     return "int8" if int8 else "fp16" if fp16 else "fp32"
+
+
+def _check_split(option: str, split: str | None, owner: str, data: Path | None) -> None:
+    if split and not data:
+        raise UsageError(option, f"is of {owner}, which is not given", f"add {owner} DATA")
 
 
 def _kinds(emit: str | None) -> tuple[str, ...]:

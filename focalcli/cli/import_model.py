@@ -27,8 +27,9 @@ def import_model(
 ) -> None:
     """Turn another program's RetinaNet into a checkpoint.
 
-    torchvision's retinanet_resnet50_fpn and _v2, and Detectron2's RetinaNet with ResNet-50 or -101 and FPN. Nothing
-    in the file is executed. What has no place here is named. The checkpoint's name is printed to stdout.
+    It reads torchvision's retinanet_resnet50_fpn and _v2, and Detectron2's RetinaNet with ResNet-50 or -101 and FPN.
+    Nothing in the file is executed. Tensors that the network has no place for are named and left out. The
+    checkpoint's name is printed to stdout.
 
     Example: focalcli import retinanet_resnet50_fpn_coco-eeacb38b.pth -o coco.safetensors
     """

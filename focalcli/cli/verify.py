@@ -15,9 +15,9 @@ def verify(
 ) -> None:
     """Check an exported file against its certificate.
 
-    Its hash, its structure, its metadata, and its answers on the images of the certificate, which are made again from
-    numbers. Needs neither torch nor photos. A table on a terminal, JSON otherwise. Exit
-    code 1 when anything does not hold.
+    It compares the file's hash, structure and metadata, and its answers on the images of the certificate, which are
+    made again from numbers. It needs neither torch nor photos. The result is a table on a terminal, JSON otherwise.
+    The exit code is 1 when anything does not hold.
 
     Example: focalcli verify bay.onnx
     """

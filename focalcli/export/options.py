@@ -87,8 +87,8 @@ def fixed_size(text: str | None, dynamic: str, config: ModelConfig) -> tuple[int
     return (side, side) if dynamic == "batch" else None
 
 
-def check(options: ExportOptions, *, measured: bool) -> None:
-    """Refuse what does not go together; `measured` says whether AP is to be measured.
+def check(options: ExportOptions, *, measured_for: str | None) -> None:
+    """Refuse what does not go together; `measured_for` is the option that AP has to be measured for.
 
     Raises:
         UsageError: naming the two options.
@@ -97,6 +97,6 @@ def check(options: ExportOptions, *, measured: bool) -> None:
         raise UsageError("--resize-inside", "takes photos of any size", "leave out --size and --dynamic batch")
     if options.resize_inside and options.output not in ("detections", "flat7"):
         raise UsageError("--resize-inside", f"does not go with --output {options.output}", "use --output detections")
-    if measured and (options.resize_inside or options.output != "detections"):
+    if measured_for and (options.resize_inside or options.output != "detections"):
         other = "--resize-inside" if options.resize_inside else f"--output {options.output}"
-        raise UsageError("--data", f"AP cannot be measured with {other}", "measure the file without it")
+        raise UsageError(measured_for, f"needs AP, which cannot be measured with {other}", f"leave out {other}")

@@ -87,6 +87,8 @@ def test_verify_fails_with_1_and_names_what_failed(
     (["export", "--onnx", "--fp16", "--int8"], 2, "error: --fp16: does not go with --int8, choose one"),
     (["export", "--onnx", "--int8"], 2, "error: --int8: needs photos to find its ranges with, add --calibrate DATA"),
     (["export", "--onnx", "--calibrate", "x"], 2, "error: --calibrate: is for 8 bits only, add --int8"),
+    (["export", "--onnx", "--split", "test"], 2, "error: --split: is of --data, which is not given, add --data DATA"),
+    (["export", "--onnx", "--calibrate-split", "val"], 2, "error: --calibrate-split: is of --calibrate, which is not"),
     (["export", "--onnx", "--emit", "tritn"], 2, "error: --emit: there is no 'tritn', did you mean triton?"),
     (["export", "--onnx", "--model", "none.safetensors"], 66, "error: none.safetensors: no such model file"),
     (["verify", "none.onnx"], 66, "error: none.onnx.json: no certificate"),
@@ -107,7 +109,7 @@ def test_mistakes_are_one_line(
     (["--size", "wide"], "error: --size: 'wide' is not HEIGHTxWIDTH, for example --size 320x544"),
     (["--resize-inside", "--size", "64"], "error: --resize-inside: takes photos of any size"),
     (["--resize-inside", "--output", "raw"], "error: --resize-inside: does not go with --output raw"),
-    (["--output", "raw", "--data", "."], "error: --data: AP cannot be measured with --output raw"),
+    (["--output", "raw", "--data", "."], "error: --data: needs AP, which cannot be measured with --output raw"),
     (["-o", "model.pt"], "error: -o: 'model.pt' does not end in .onnx, readers go by the name"),
 ], ids=" ".join)  # fmt: skip
 def test_what_does_not_go_together_is_said_before_the_work(
