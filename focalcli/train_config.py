@@ -89,10 +89,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
     lr: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(gt=0)] | Literal["find"] | None,
         _about(
             "Schedule",
-            "Highest learning rate; for 8 photos a step 0.001 (adamw) or 0.01 (sgd), in proportion for others.",
+            "Highest learning rate; for 8 photos a step 0.001 (adamw) or 0.01 (sgd), in proportion for others. find "
+            "tries rates for 100 steps, draws lr.png and makes no run.",
         ),
     ] = None
     weight_decay: Annotated[float, _about("Schedule", "Weight decay of convolution weights.", ge=0)] = 0.05

@@ -52,6 +52,9 @@ def train(
     if sanity:
         _check_sanity(config, data)
         return
+    if config.lr == "find":
+        _find_lr(config, data, output or Path("."))
+        return
     with StopRequest() as stop, _Progress() as progress:
         outcome = run_training(
             config,
@@ -86,6 +89,19 @@ def _check_sanity(config: TrainConfig, data: Path) -> None:
         fact = f"AP50 {done.ap50:.3f} on the photos it was trained on, after {done.steps} steps ({WANTED} was wanted)"
         raise GateFailed("sanity", fact, "; ".join(done.doubts))
     say(f"sane: AP50 {done.ap50:.3f} after {done.steps} steps, {done.seconds:.0f} s")
+
+
+def _find_lr(config: TrainConfig, data: Path, folder: Path) -> None:
+    """Print the rate that a sweep suggests, as JSON; say the flag to use."""
+    import json
+
+    from focalcli.training.lr_range import find_lr
+
+    found = find_lr(config, data, folder, say)
+    if found is None:  # a rank that leaves the talking to rank 0
+        return
+    print(json.dumps(found.as_dict()))
+    say(f"see {folder / 'lr.png'}; train with --lr {found.suggested:g}")
 
 
 class _Progress:

@@ -68,6 +68,8 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
         ConfigError: settings that contradict each other.
     """
     fixed_views(config)  # refuses what contradicts itself, before anything is read
+    if config.lr == "find":
+        raise ConfigError("lr", "find makes no run", "train with the rate that it gives")
     images = Path(config.images) if config.images else None
     whole = read_dataset(data, images=images)
     train_split, val_split = _splits(config, whole)

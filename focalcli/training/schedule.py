@@ -17,8 +17,10 @@ def base_lr(config: TrainConfig, ranks: int = 1) -> float:
 
     Linear scaling: Goyal et al. 2017, arXiv 1706.02677, section 2.1.
     """
-    usual = _DEFAULT_LR[config.optimizer] * config.photos * config.accumulate * ranks / _USUAL_PHOTOS
-    return config.lr if config.lr is not None else usual
+    if config.lr is None:
+        return _DEFAULT_LR[config.optimizer] * config.photos * config.accumulate * ranks / _USUAL_PHOTOS
+    assert not isinstance(config.lr, str), "lr_range.py finds one"
+    return config.lr
 
 
 def describe_lr(config: TrainConfig, ranks: int) -> str:
