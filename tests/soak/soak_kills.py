@@ -3,8 +3,9 @@
     python tests/soak/soak_kills.py [--kills 100] [--seed 0] [--only NAME]
 
 Each job is done once in peace, which gives its result and how long it takes; then it is begun again and again, killed
-with all its processes after a random part of that time, and at last let through. Fails when a file under its final name
-is not whole, when the last result is not that of the peaceful run byte for byte, or when a temporary file is left.
+with all its processes after a random part of that time, every second time while it writes a file, and at last let
+through. Fails when a file under its final name is not whole, when the last result is not that of the peaceful run byte
+for byte (of a training: its best weights and its last state), or when a temporary file is left.
 """
 
 import argparse
@@ -13,11 +14,11 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from focalcli.checkpoint import load_model, load_training_state, save_model
-from focalcli.config import ClassInfo, FitConfig, PostprocessConfig, model_config
 from focalcli.detection.retinanet import build_retinanet
 from focalcli.files import TEMPORARY_PREFIX
-from tests.training.small import write_squares
+from tests.export.conftest import small_config, talkative
+from tests.faults import kill_all
+from tests.training.small import digest, write_squares
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TRAIN = "--epochs 4 --eval-every 1 --batch 2 --min-size 64 --max-size 96 --anchor-size 14 --device cpu --precision fp32"
 
 
@@ -48,7 +49,11 @@ class Job:
 
 
 def trained(out: Path) -> None:
-    for path in out.glob("*.safetensors"):
+    for path in out.glob("run.json"):
+        json.loads(path.read_text())
+    for path in out.glob("config.toml"):
+        tomllib.loads(path.read_text())
+    for path in out.glob("[!.]*.safetensors"):
         load_model(path)
     for path in out.glob("last*.pt"):
         load_training_state(path)
@@ -85,7 +90,7 @@ def exported(out: Path) -> None:
 
 def jobs(data: Path, model: Path) -> list[Job]:
     train = f"train {data} -o OUT {TRAIN}"
-    weights, photos = ("best.safetensors",), data / "images" / "train"
+    weights, photos = ("best.safetensors", "last.pt"), data / "images" / "train"
     detect = f"detect {photos} --model {model} -o OUT/found.jsonl --device cpu --batch 1"
     export = f"export --onnx --model {model} -o OUT/model.onnx"
     return [
@@ -103,19 +108,10 @@ def command(words: str, out: Path) -> list[str]:
 
 
 def begin(words: str, out: Path) -> subprocess.Popen[bytes]:
+    """Start a command; what it says goes to a file, what it and its libraries put aside stays below the campaign."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(out.parents[2])}
     with open(out.parent / f"{out.name}.log", "wb") as log:
-        return subprocess.Popen(command(words, out), env=ENVIRONMENT, stdout=log, stderr=log)
-
-
-def kill(pid: int) -> None:
-    """Kill a process and all below it, the lowest first."""
-    try:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for child in below:
-            kill(int(child))
-        os.kill(pid, signal.SIGKILL)
-    except OSError:  # it has ended by itself
-        pass
+        return subprocess.Popen(command(words, out), env=environment, stdout=log, stderr=log)
 
 
 def finish(words: str, out: Path) -> float:
@@ -136,11 +132,21 @@ def startable(job: Job, out: Path) -> str:
 
 def digests(job: Job, out: Path) -> dict[str, str]:
     paths = [out / name for name in job.result] or sorted(path for path in out.rglob("*") if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {str(path.relative_to(out)): digest(path) for path in paths}
 
 
 def left_over(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob(f"{TEMPORARY_PREFIX}*")]
+
+
+def half_written(folder: Path) -> bool:
+    return bool(left_over(folder) or list(folder.rglob("*.partial")))
+
+
+def until(moment: float, process: subprocess.Popen[bytes], place: Path, *, writing: bool) -> None:
+    """Wait for a moment, and from then on, where asked, for a file that is being written; or for the program's end."""
+    while process.poll() is None and (time.monotonic() < moment or (writing and not half_written(place))):
+        time.sleep(0.001)
 
 
 def tried(job: Job, work: Path, kills: int, seed: int) -> dict[str, object]:
@@ -149,7 +155,7 @@ def tried(job: Job, work: Path, kills: int, seed: int) -> dict[str, object]:
     peace = work / job.name / "peace"
     peace.mkdir(parents=True)
     seconds = finish(job.words, peace / "out")
-    expected, done, rounds, killed_late = digests(job, peace / "out"), 0, 0, 0
+    expected, done, rounds, in_writing = digests(job, peace / "out"), 0, 0, 0
     while done < kills:
         rounds += 1
         place = work / job.name / f"round-{rounds}"
@@ -157,13 +163,12 @@ def tried(job: Job, work: Path, kills: int, seed: int) -> dict[str, object]:
         out = place / "out"
         for _ in range(min(rng.randint(1, 4), kills - done)):
             process = begin(startable(job, out), out)
-            try:
-                # Before half of the time little more than imports are under way.
-                process.wait(seconds * rng.uniform(0.3, 1.0))
-            except subprocess.TimeoutExpired:
-                kill(process.pid)
+            # Before that there is little more than imports, after it a quicker run may be over.
+            until(time.monotonic() + seconds * rng.uniform(0.3, 0.8), process, place, writing=rng.random() < 0.5)
+            if process.poll() is None:
+                kill_all(process.pid)
                 process.wait()
-                killed_late += bool(left_over(place))
+                in_writing += half_written(place)
                 done += 1
             job.whole(out)
             if process.returncode == 0:
@@ -173,7 +178,7 @@ def tried(job: Job, work: Path, kills: int, seed: int) -> dict[str, object]:
         assert digests(job, out) == expected, f"{out}: the result is another"
         assert not left_over(place), left_over(place)
         shutil.rmtree(place)
-    return {"kills": done, "rounds": rounds, "kills_that_left_temporaries": killed_late, "seconds": round(seconds, 1)}
+    return {"kills": done, "rounds": rounds, "while_writing": in_writing, "seconds": round(seconds, 1)}
 
 
 def main() -> int:
@@ -186,20 +191,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         data, model = write_squares(work / "data"), work / "model.safetensors"
-        config = model_config(
-            "lite0",
-            (ClassInfo("red", 5), ClassInfo("green", 9)),
-            fit=FitConfig(min_size=64, max_size=96),
-            postprocess=PostprocessConfig(score_threshold=0.01, max_detections=20),
-        )
-        save_model(model, build_retinanet(config).state_dict(), config)
+        save_model(model, talkative(build_retinanet(small_config()).eval()).state_dict(), small_config())
         chosen = [job for job in jobs(data, model) if options.only in ("", job.name)]
         shares = [options.kills * (i + 1) // len(chosen) - options.kills * i // len(chosen) for i in range(len(chosen))]
         began = time.monotonic()
         for job, share in zip(chosen, shares, strict=True):
             told = {"soak": "kills", "job": job.name, **tried(job, work, share, options.seed)}
             print(json.dumps(told), flush=True)
-        print(json.dumps({"soak": "kills", "kills": options.kills, "minutes": round((time.monotonic() - began) / 60)}))
+        print(
+            json.dumps({"soak": "kills", "kills": options.kills, "minutes": round((time.monotonic() - began) / 60, 1)})
+        )
     return 0
 
 
