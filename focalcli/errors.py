@@ -5,6 +5,8 @@ exits with its code. A programmer's mistake is an `assert`.
 """
 
 import difflib
+import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -111,3 +113,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"
+
+
+# What torch's allocator and oneDNN say on a CPU, in a RuntimeError; the latter without a word of memory.
+_NO_MEMORY = re.compile(r"DefaultCPUAllocator: can't allocate memory|could not create a (primitive$|memory)")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an exception means that memory ran out, whoever raised it; torch need not be there."""
+    torch = sys.modules.get("torch")
+    kinds = (MemoryError, torch.OutOfMemoryError) if torch else (MemoryError,)
+    return isinstance(error, kinds) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))

@@ -15,6 +15,7 @@ from focalcli.errors import (
     Unavailable,
     UsageError,
     did_you_mean,
+    is_out_of_memory,
 )
 
 
@@ -80,9 +81,7 @@ def explain(error: BaseException) -> FocalError:
             return Unavailable(error.name, "is not installed", f"pip install {error.name.partition('.')[0]}")
         case UnicodeDecodeError():
             return DataError("input", f"is not UTF-8 text ({error.reason} at byte {error.start})")
-        case MemoryError():
-            return _out_of_memory(str(error))
-    if _is_torch_out_of_memory(error):
+    if is_out_of_memory(error):
         return _out_of_memory(str(error))
     fact = " ".join(str(error).split())
     return FocalError("internal error", f"{type(error).__name__}: {fact}", "run it again with --debug and report it")
@@ -125,12 +124,6 @@ def _explain_os(error: OSError) -> FocalError:
     if error.errno == errno.EMFILE:
         return IoError(place, fact, "raise the limit with ulimit -n or use fewer workers")
     return IoError(place, fact)
-
-
-def _is_torch_out_of_memory(error: BaseException) -> bool:
-    torch = sys.modules.get("torch")
-    kinds = (torch.OutOfMemoryError,) if torch else ()
-    return isinstance(error, kinds) or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def _out_of_memory(detail: str) -> FocalError:

@@ -12,11 +12,11 @@ import msgspec
 import torch
 
 from focalcli.detection.targets import pad_objects
+from focalcli.errors import is_out_of_memory
 from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training.loop import Training, begin
 from focalcli.training.memory import largest_input, splits
-from focalcli.training.mishaps import is_out_of_memory
 from focalcli.training.prepare import Plan
 from focalcli.training.samples import Batch
 

@@ -7,16 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
-
-from focalcli.errors import FocalError, IoError, Unavailable
+from focalcli.errors import FocalError, IoError, Unavailable, is_out_of_memory
 from focalcli.train_config import TrainConfig
 from focalcli.training.memory import Memory, remedy
 from focalcli.training.prepare import Plan
 from focalcli.training.whereabouts import Whereabouts
 
-# A message of torch's CPU allocator, of its loader, and of its loader's patience.
-_ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"
+# Messages of torch's loader, and of its patience.
 _DEAD = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 _HUNG = "DataLoader timed out"
 
@@ -39,11 +36,6 @@ def explained(
     whereabouts.end()
     fact = f"gave nothing for {plan.config.loader_timeout:g} s{among}"
     return IoError("loader", fact, "look at these photos and their disk, or raise --loader-timeout")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether there was too little memory, on whatever device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _ALLOCATOR in str(error)
 
 
 def out_of_memory(detail: str, config: TrainConfig, memory: Callable[[int], Memory]) -> FocalError:

@@ -37,6 +37,8 @@ def test_every_kind_has_a_code_of_its_own() -> None:
         (OSError(errno.EIO, "Input/output error", b"a\xff"), 74, "a\udcff: input/output error"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), 65, "input: is not UTF-8 text"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 69, "memory: out of"),
+        (RuntimeError("could not create a primitive"), 69, "memory: out of memory (could not create a primitive)"),
+        (RuntimeError("could not create a primitive descriptor"), 70, "internal error: RuntimeError"),
         (ModuleNotFoundError("No module named 'focalcli.x'", name="focalcli.x"), 70, "internal error: Module"),
         (RecursionError("too deep"), 70, "internal error: RecursionError: too deep, run it again with --debug"),
     ],

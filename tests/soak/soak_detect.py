@@ -41,9 +41,9 @@ def make(folder: Path, count: int) -> Path:
 
 
 def resident(process: int) -> float:
-    """Give the MiB of memory that a process holds."""
+    """Give the MiB of memory that a process holds; none once it has ended."""
     status = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+    return next((int(line.split()[1]) for line in status if line.startswith("VmRSS")), 0) / 1024
 
 
 def main() -> None:

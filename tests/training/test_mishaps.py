@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,7 @@ from focalcli.training.samples import Samples
 from focalcli.training.step import Stepper
 from tests.training.small import FAST, digest
 from tests.training.test_memory import needing
-from tests.training.test_run import trained
+from tests.training.test_run import as_flags, trained
 
 pytestmark = pytest.mark.e2e
 
@@ -116,3 +118,35 @@ def test_memory_that_runs_out(
 def test_the_advice_keeps_the_photos_of_a_step(batch: int, accumulate: int, advice: str) -> None:
     error = out_of_memory("", TrainConfig(batch=batch, accumulate=accumulate), needing(lambda photos: 1))
     assert advice in str(error)
+
+
+# The real program, which may map 64 MiB more from its fourth step on, and there asks for 256.
+SHORT_OF_MEMORY = """
+import resource, torch
+from pathlib import Path
+from focalcli.__main__ import main
+from focalcli.training.step import Stepper
+step, taken = Stepper.run, []
+def run(self, batches):
+    taken.append(batches)
+    if len(taken) == 4:
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + (64 << 20),) * 2)
+        torch.empty(256 << 20, dtype=torch.uint8)
+    return step(self, batches)
+Stepper.run = run
+main()
+"""
+
+
+def test_a_process_that_may_take_no_more_memory_says_so_and_goes_on_later(
+    squares: Path, tmp_path: Path, straight: RunFolder
+) -> None:
+    words = ["train", str(squares), "-o", str(tmp_path / "run"), *as_flags(LONG)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 69 and last.startswith("error: memory: ") and "allocate 268435456 bytes" in last
+    assert "--batch 2 --accumulate 2" in last and "Traceback" not in done.stderr
+    assert digest(resumed(squares, tmp_path / "run").best) == digest(straight.best)
