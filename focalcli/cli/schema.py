@@ -101,12 +101,20 @@ def _of_parameter(parameter: Any) -> dict[str, Any]:
     return schema
 
 
+def _with_none(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the word `none` in the place of null, for which TOML has no sign."""
+    nothing = {"type": "null"}
+    if nothing not in schema.get("anyOf", []):
+        return schema
+    return {**schema, "anyOf": [{"const": "none"} if way == nothing else way for way in schema["anyOf"]]}
+
+
 def _of_type(kind: Any) -> dict[str, Any]:
     annotation = getattr(getattr(kind, "func", None), "annotation", None)
     if annotation is not None:  # an option made from a struct's field knows more than Typer
         import msgspec
 
-        return msgspec.json.schema(annotation)
+        return _with_none(msgspec.json.schema(annotation))
     if choices := getattr(kind, "choices", None):
         return {"enum": list(choices)}
     schema = dict(_TYPES.get(kind.name.split()[0], {"type": "string"}))

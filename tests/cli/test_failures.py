@@ -58,7 +58,8 @@ def test_torchs_out_of_memory_gives_advice(monkeypatch: pytest.MonkeyPatch) -> N
     failure = explain(OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB\nmore"))
     assert failure.exit_code == 69
     assert str(failure) == (
-        "memory: out of memory (CUDA out of memory. Tried to allocate 20 GiB), use a smaller --batch or --image-size"
+        "memory: out of memory (CUDA out of memory. Tried to allocate 20 GiB), use a smaller --batch "
+        "or train at a smaller --min-size"
     )
 
 

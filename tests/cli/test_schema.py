@@ -1,10 +1,12 @@
 """Schemas are JSON Schema, one for each thing we write or read; the configuration's follows the verbs."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from focalcli.cli.config import template
 from focalcli.cli.schema import SCHEMAS, of
 from focalcli.images.synthetic_set import write_bay
 
@@ -54,3 +56,10 @@ def test_the_configuration_schema_holds_types_limits_and_defaults(shell) -> None
     assert fit["properties"]["sizes"]["items"]["minimum"] == 16
     assert fit["properties"]["keep"]["type"] == "array"
     assert schema["properties"]["seed"]["type"] == "integer"
+
+
+def test_the_configuration_template_and_the_word_none_fit_the_schema(valid) -> None:
+    valid("config", tomllib.loads(template()))
+    valid("config", {"seed": 3, "train": {"min_size": "none", "alpha": "auto"}, "detect": {"batch": "auto"}})
+    with pytest.raises(Exception, match="'epoch' was unexpected"):
+        valid("config", {"train": {"epoch": 3}})

@@ -74,7 +74,7 @@ def test_a_folder_of_the_layout_is_not_entered(folder: Any) -> None:
 
 
 def test_an_unknown_format_names_the_known(folder: Any) -> None:
-    with pytest.raises(UsageError, match="'cocoo' is not known, use one of coco, "):
+    with pytest.raises(UsageError, match="'cocoo' is not known, did you mean coco"):
         read_dataset(folder.json("c.json", EMPTY), format="cocoo")
 
 

@@ -62,8 +62,10 @@ def test_normalisation_is_that_of_the_backbone() -> None:
 
 
 def test_an_unknown_backbone_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="timm cannot build it"):
+    with pytest.raises(ConfigError, match=r"timm cannot build it .*presets are lite0, .*timm.list_models\(\)"):
         build_retinanet(model_config("resnet51x", CLASSES))
+    with pytest.raises(ConfigError, match=r"did you mean lite0\?"):
+        build_retinanet(model_config("lit0", CLASSES))
 
 
 @pytest.mark.parametrize("preset", ["lite0", "resnet18"])

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
-from focalcli.errors import Unavailable, UsageError
+from focalcli.errors import Unavailable, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from focalcli.dataset.format import Format
@@ -67,7 +67,7 @@ def load(name: str) -> "Format":
     if name in FORMATS:
         return cast("Format", import_module(FORMATS[name]))
     if name not in _plugins():
-        raise UsageError("format", f"{name!r} is not known", f"use one of {', '.join(names())}")
+        raise UsageError("format", f"{name!r} is not known", did_you_mean(name, names()))
     return _load_plugin(name)
 
 
