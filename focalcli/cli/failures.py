@@ -128,4 +128,4 @@ def _explain_os(error: OSError) -> FocalError:
 
 def _out_of_memory(detail: str) -> FocalError:
     fact = "out of memory" + (f" ({detail.splitlines()[0]})" if detail else "")
-    return Unavailable("memory", fact, "use a smaller --batch or train at a smaller --min-size")
+    return Unavailable("memory", fact, "use a smaller --batch or a smaller --min-size")

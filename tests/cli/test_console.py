@@ -24,7 +24,7 @@ def test_each_kind_of_error_is_one_line_and_its_exit_code(process, kind) -> None
     ("words", "code", "line"),
     [
         (["fail", "bug"], 70, "error: internal error: ValueError: two lines, run it again with --debug and report it"),
-        (["fail", "memory"], 69, "error: memory: out of memory, use a smaller --batch or train at a smaller --min-size"),
+        (["fail", "memory"], 69, "error: memory: out of memory, use a smaller --batch or a smaller --min-size"),
         (["fail", "enoent"], 66, "error: absent.txt: no such file or directory"),
         (["fail", "full"], 74, "error: big.bin: no space left on device, free some space"),
         (["fail", "missing-package"], 69, "error: av: is not installed, pip install av"),

@@ -59,7 +59,7 @@ def test_torchs_out_of_memory_gives_advice(monkeypatch: pytest.MonkeyPatch) -> N
     assert failure.exit_code == 69
     assert str(failure) == (
         "memory: out of memory (CUDA out of memory. Tried to allocate 20 GiB), use a smaller --batch "
-        "or train at a smaller --min-size"
+        "or a smaller --min-size"
     )
 
 
