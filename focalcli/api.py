@@ -72,7 +72,7 @@ def convert(
 
 
 def train(
-    data: PathLike = ".",
+    data: PathLike | None = None,
     *,
     output: PathLike | None = None,
     resume: bool = False,
@@ -83,8 +83,9 @@ def train(
 ) -> Path:
     """Train a detector; give the folder of the run, which holds `best.safetensors`.
 
-    `settings` are the fields of `focalcli.train_config.TrainConfig`: epochs, batch, preset and so on. `on_record`
-    receives each line of the run's metrics.jsonl as it is written.
+    `data` is a folder or an annotation file, the working directory where none is named. `settings` are the fields of
+    `focalcli.train_config.TrainConfig`: epochs, batch, preset and so on. What a resumed run is not told, it knows: its
+    own settings and data. `on_record` receives each line of the run's metrics.jsonl as it is written.
 
     Raises:
         ConfigError: a setting is unknown, of the wrong type or outside its limits.
@@ -93,11 +94,17 @@ def train(
     from focalcli.config import checked
     from focalcli.train_config import TrainConfig
     from focalcli.training.run import run_training
+    from focalcli.training.run_folder import open_run
 
+    folder = Path(output) if output is not None else None
+    config, known = checked(TrainConfig, settings, "api.train"), Path(".")
+    if resume:
+        run = open_run(folder)
+        folder, (config, known) = run.path, run.settings(settings)
     outcome = run_training(
-        checked(TrainConfig, settings, "api.train"),
-        Path(data),
-        output=Path(output) if output is not None else None,
+        config,
+        known if data is None else Path(data),
+        output=folder,
         overwrite=overwrite,
         resume=resume,
         stopping=lambda: False,

@@ -104,6 +104,16 @@ def strongest(settings: Settings, verb: str, key: str) -> Setting | None:
     return max(reversed(found), key=lambda setting: setting.layer, default=None)
 
 
+def given(context: Any, environment: Mapping[str, str], verbs: Collection[str]) -> set[str]:
+    """Give the names of a verb's parameters that flags or the environment have set, not a file."""
+    told = {key for owner, key in _from_environment(environment, verbs) if owner in ("", context.command.name)}
+    return {
+        parameter.name
+        for parameter in context.command.params
+        if key_of(parameter) in told or context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    }
+
+
 def key_of(parameter: Parameter) -> str:
     """Give the key of an option or argument: its longest flag without dashes, words joined by `_`."""
     return str(max(parameter.opts, key=len)).lstrip("-").replace("-", "_")

@@ -15,12 +15,15 @@ _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
 
 
 def train(
+    context: typer.Context,
     config: TrainConfig,
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of the run. [default: runs/train-N]")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --output, or the newest.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --output, or the newest, with its own settings.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in --output.")] = False,
     preemptible: Annotated[bool, typer.Option("--preemptible", help="Exit with 75 when stopped by SIGTERM.")] = False,
     dry_run: Annotated[
@@ -42,8 +45,12 @@ def train(
     if launched(devices, max_restarts=max_restarts, preemptible=preemptible):
         return
     from focalcli.training.run import plan_training, run_training
+    from focalcli.training.run_folder import open_run
     from focalcli.training.signals import StopRequest
 
+    if resume:
+        output = open_run(output).path
+        config, data = _as_it_was(context, output, config, data)
     if dry_run:
         import json
 
@@ -69,11 +76,38 @@ def train(
     if not outcome.speaks:
         return
     if not outcome.finished:
-        say(f"stopped and saved; go on with: focalcli train {data} --resume -o {outcome.folder.path}")
+        say(f"stopped and saved; {_go_on(outcome.folder.path, devices, preemptible=preemptible)}")
         end(stop.signal, preemptible=preemptible)
     if outcome.best_ap is not None:
         say(f"best validation AP {outcome.best_ap:.3f}")
     print(outcome.folder.path)
+
+
+def _as_it_was(context: typer.Context, folder: Path, config: TrainConfig, data: Path) -> tuple[TrainConfig, Path]:
+    """Give the settings and the data of the run in a folder; flags and the environment win, to be compared later."""
+    import os
+
+    from focalcli.cli.app import VERBS
+    from focalcli.cli.settings import given
+    from focalcli.training.run_folder import RunFolder
+
+    told = given(context, os.environ, VERBS)
+    own, own_data = RunFolder(folder).settings(
+        {name: getattr(config, name) for name in told & {*config.__struct_fields__}}
+    )
+    return own, data if "data" in told else own_data
+
+
+def _go_on(folder: Path, devices: int, *, preemptible: bool) -> str:
+    """Say how to go on with a run that was stopped: its folder knows all but how many processes train."""
+    import shlex
+
+    from focalcli.ranks.launch import is_worker
+
+    if is_worker() and devices == 1:
+        return f"start it again as before, with --resume -o {shlex.quote(str(folder))}"
+    more = [*(["--devices", str(devices)] if devices > 1 else []), *(["--preemptible"] if preemptible else [])]
+    return "go on with: " + shlex.join(["focalcli", "train", "--resume", "-o", str(folder), *more])
 
 
 def _check_sanity(config: TrainConfig, data: Path) -> None:

@@ -12,7 +12,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any
 
 from focalcli import __version__
 from focalcli.checkpoint import load_training_state, save_training_state
-from focalcli.errors import CannotWrite, FocalError, InputNotFound
+from focalcli.config import checked
+from focalcli.errors import CannotWrite, ConfigError, FocalError, InputNotFound
 from focalcli.files import write_error, write_text
 from focalcli.train_config import TrainConfig
 
@@ -68,6 +70,24 @@ class RunFolder:
             if not self.previous.is_file():
                 raise
             return load_training_state(self.previous)
+
+    def settings(self, changes: Mapping[str, Any]) -> tuple[TrainConfig, Path]:
+        """Give the configuration and the data set of config.toml, with some settings changed. Inverse of `config_toml`.
+
+        Raises:
+            InputNotFound, ConfigError: it is not there, or was edited into something else.
+        """
+        path, plain = self.path / "config.toml", TrainConfig()
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputNotFound(
+                path, "the run's settings are missing", "give them as flags, without --resume"
+            ) from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(path, f"is not TOML: {error}") from error
+        fields = {name: _none_or(value, getattr(plain, name, "")) for name, value in content.get("train", {}).items()}
+        return checked(TrainConfig, {**fields, **changes}, str(path)), Path(content.get("data", "."))
 
     def update_facts(self, **facts: Any) -> None:
         """Merge facts into run.json, atomically."""
@@ -155,18 +175,23 @@ def _next_free(runs: Path) -> Path:
 
 
 def config_toml(config: TrainConfig, data: Path) -> str:
-    """Write a configuration as TOML that `focalcli train` reads again; unset values are left out."""
-    lines = [f"data = {_toml(str(data))}", "", "[train]"]
+    """Write a configuration as TOML that `focalcli train` reads again; what is unset by default is left out."""
+    lines, plain = [f"data = {_toml(str(data))}", "", "[train]"], TrainConfig()
     for name in config.__struct_fields__:
         value = getattr(config, name)
-        if value is not None:
+        if value is not None or getattr(plain, name) is not None:
             lines.append(f"{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 
 
 def _toml(value: object) -> str:
-    """Write a number, a truth value or a text; TOML's basic strings are JSON's."""
-    return json.dumps(value, ensure_ascii=False)
+    """Write a number, a truth value or a text, as JSON does; for None, which TOML lacks, the word that flags have."""
+    return json.dumps("none" if value is None else value, ensure_ascii=False)
+
+
+def _none_or(value: Any, usual: Any) -> Any:
+    """Read `none` as None where a number is usual, and so no word can be meant."""
+    return None if value == "none" and isinstance(usual, int | float) else value
 
 
 def environment_facts() -> dict[str, Any]:
