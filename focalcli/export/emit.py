@@ -29,7 +29,7 @@ def labels(name: str, certificate: Certificate) -> str:
 
 
 def triton(name: str, certificate: Certificate) -> str:
-    """Give Triton's configuration; the file itself goes to `NAME/1/model.onnx` in the model repository.
+    """Give Triton's configuration; its first line says where the file goes in the model repository.
 
     Rows of `flat7` have no batch axis, so there Triton is told not to batch.
     """
@@ -42,10 +42,13 @@ def triton(name: str, certificate: Certificate) -> str:
         _tensor(output, _TYPES.get(output, "TYPE_FP32"), shape[1:] if batched else shape)
         for output, shape in output_shapes(certificate.config, options).items()
     ]
+    platform, file = "onnxruntime_onnx", f"the ONNX file is {name}/1/model.onnx"
+    if options.output == "trt":
+        platform, file = "tensorrt_plan", f"{name}/1/model.plan is to be built from the ONNX file with trtexec"
     lines = [
-        f"# {name}/config.pbtxt; the ONNX file is {name}/1/model.onnx",
+        f"# {name}/config.pbtxt; {file}",
         f'name: "{name}"',
-        'platform: "onnxruntime_onnx"' if options.output != "trt" else 'platform: "tensorrt_plan"',
+        f'platform: "{platform}"',
         f"max_batch_size: {8 if batched else 0}",
         f"input [ {_tensor('images', kind, image if batched else [1, *image])} ]",
         f"output [ {', '.join(outputs)} ]",

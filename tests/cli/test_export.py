@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from focalcli.checkpoint import save_model
 from focalcli.cli.console import run
 from focalcli.config import ClassInfo, model_config
 from focalcli.detection.retinanet import build_retinanet
+from focalcli.export.certificate import read_certificate
+from focalcli.export.emit import triton
 
 CLASSES = (ClassInfo("red cell", 3), ClassInfo("platelet", 4))
 
@@ -46,6 +49,16 @@ def test_tritons_configuration_names_every_tensor(folder: Path) -> None:
     assert '{ name: "num_dets" data_type: TYPE_INT32 dims: [ 1 ] reshape: { shape: [ ] } }' in text
     assert '{ name: "boxes" data_type: TYPE_FP32 dims: [ 100, 4 ] }' in text
     assert '{ name: "labels" data_type: TYPE_INT64 dims: [ 100 ] }' in text
+
+
+def test_tritons_configuration_follows_the_output(folder: Path) -> None:
+    """Rows of 7 have no batch axis; TensorRT's node needs a plan, which is built from the file."""
+    certificate = read_certificate(folder / "small.onnx.json")
+    flat = triton("x", replace(certificate, options=replace(certificate.options, output="flat7")))
+    assert "max_batch_size: 0" in flat and "dims: [ 1, 3, -1, -1 ]" in flat and "dynamic_batching" not in flat
+    plan = triton("x", replace(certificate, options=replace(certificate.options, output="trt")))
+    assert plan.startswith("# x/config.pbtxt; x/1/model.plan is to be built from the ONNX file with trtexec\n")
+    assert 'platform: "tensorrt_plan"' in plan and '"det_classes" data_type: TYPE_INT32 dims: [ 100 ]' in plan
 
 
 def test_verify_says_what_it_looked_at(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch, valid) -> None:
