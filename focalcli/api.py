@@ -72,7 +72,7 @@ def convert(
 
 
 def train(
-    data: PathLike | None = None,
+    data: PathLike = ".",
     *,
     output: PathLike | None = None,
     resume: bool = False,
@@ -83,9 +83,9 @@ def train(
 ) -> Path:
     """Train a detector; give the folder of the run, which holds `best.safetensors`.
 
-    `data` is a folder or an annotation file, the working directory where none is named. `settings` are the fields of
-    `focalcli.train_config.TrainConfig`: epochs, batch, preset and so on. What a resumed run is not told, it knows: its
-    own settings and data. `on_record` receives each line of the run's metrics.jsonl as it is written.
+    `settings` are the fields of `focalcli.train_config.TrainConfig`: epochs, batch, preset and so on. What a resumed
+    run is not told, it knows: its own settings and data. `on_record` receives each line of the run's metrics.jsonl as
+    it is written.
 
     Raises:
         ConfigError: a setting is unknown, of the wrong type or outside its limits.
@@ -103,7 +103,7 @@ def train(
         folder, (config, known) = run.path, run.settings(settings)
     outcome = run_training(
         config,
-        known if data is None else Path(data),
+        known if data == "." else Path(data),
         output=folder,
         overwrite=overwrite,
         resume=resume,
