@@ -102,6 +102,7 @@ def detect(
     from focalcli.inference.dealing import Deal
     from focalcli.inference.destinations import Destinations, result_folders, usual_format
     from focalcli.inference.detector import Detector
+    from focalcli.inference.lists import STANDARD_INPUT
     from focalcli.inference.open import find_model, model_id, open_runtime
     from focalcli.inference.sources import Finder, without
     from focalcli.inference.stream import detect_stream
@@ -143,8 +144,9 @@ def detect(
                 each.put(result)
     if not deal.speaks:
         return
-    if not tally.photos and paths and not resume:
-        raise InputNotFound(", ".join(paths), "holds no photos", "name a folder or files with photos")
+    named = [word for word in paths or [] if word != STANDARD_INPUT]
+    if not tally.photos and named and not resume and not shard:  # a list, and a part of one, may be empty
+        raise InputNotFound(", ".join(named), "holds no photos", "name a folder or files with photos")
     report(tally, gates, strict=strict)
 
 

@@ -34,7 +34,7 @@ FAILURES: tuple[type[Exception], ...] = (
 # How onnxruntime says that it may not look for weights in another file.
 _OUTSIDE = ("model_path must not be empty", "external data")
 
-_CHECKPOINT = "give the checkpoint it was exported from, or export it again"
+_CHECKPOINT = "name the checkpoint it was exported from with --model"
 _REMEDY = "name a file written by `focalcli export --onnx`"
 
 
@@ -67,14 +67,22 @@ class OnnxRuntime:
         """
         own = self.config.postprocess
         if postprocess.nms_iou != own.nms_iou:
-            raise UsageError(self._place, f"has its own NMS at IoU {own.nms_iou} inside", _CHECKPOINT)
+            raise UsageError(
+                self._place,
+                f"has its own NMS inside, at IoU {own.nms_iou}: --iou, --nms and --agnostic do not reach it",
+                _CHECKPOINT,
+            )
         if postprocess.max_detections > own.max_detections:
-            raise UsageError(self._place, f"gives {own.max_detections} detections at most", _CHECKPOINT)
+            raise UsageError(
+                self._place, f"gives {own.max_detections} detections at most, and --max-dets asks for more", _CHECKPOINT
+            )
         if any(
             wanted < given
             for wanted, given in zip(limits(postprocess, self.config), limits(own, self.config), strict=True)
         ):
-            raise UsageError(self._place, "keeps only scores above its own threshold", _CHECKPOINT)
+            raise UsageError(
+                self._place, "has left out the scores below its own threshold, which --threshold asks for", _CHECKPOINT
+            )
         return self
 
     @property

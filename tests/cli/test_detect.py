@@ -199,6 +199,14 @@ def test_an_empty_folder_is_no_photos(photos: Path, capsys: pytest.CaptureFixtur
     assert (code, lines) == (66, []) and "holds no photos" in err
 
 
+def test_an_empty_list_is_no_mistake(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """find may find nothing, and of three photos a fourth part is empty; the next program in the pipe gets no lines."""
+    Path("none.txt").touch()
+    for words in (["--files-from", "none.txt"], ["photos", "--shard", "1/4"]):
+        code, lines, err = detect(capsys, *words)
+        assert (code, lines) == (0, []) and err.endswith("0 photos, 0 objects\n")
+
+
 def test_names_come_from_a_file_in_its_order(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("list.txt").write_text("photos/d.png\n\nphotos/none.png\nphotos/a.png")
     code, lines, _ = detect(capsys, "--files-from", "list.txt")

@@ -10,8 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from focalcli.config import encode_config
-from focalcli.errors import DataError, InputNotFound, Unavailable
+from focalcli.errors import DataError, InputNotFound, Unavailable, UsageError
+from focalcli.inference.detector import Detector
 from focalcli.inference.onnx_runtime import OnnxRuntime, session_options
+from focalcli.inference.options import SelectionConfig
 from tests.inference.mock_runtime import CONFIG
 
 BOX = [4.0, 8.0, 20.0, 30.0]
@@ -140,6 +142,37 @@ def test_weights_in_another_file_are_refused(location: str, tmp_path: Path, monk
     model.graph.output.append(helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1]))
     with pytest.raises(DataError, match="keeps its weights in another file"):
         OnnxRuntime(written(model, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"iou": 0.7}, "has its own NMS inside, at IoU 0.5: --iou, --nms and --agnostic do not reach it"),
+        ({"nms": "soft"}, "has its own NMS inside"),
+        ({"agnostic": True}, "has its own NMS inside"),
+        ({"max_dets": 101}, "gives 100 detections at most, and --max-dets asks for more"),
+        ({"threshold": "0.04"}, "has left out the scores below its own threshold, which --threshold asks for"),
+        ({"threshold": "0.5,red=0"}, "has left out the scores below its own threshold"),
+    ],
+)
+def test_what_a_file_has_left_out_is_not_promised(options: dict, words: str, tmp_path: Path) -> None:
+    runtime = OnnxRuntime(written(constant_model(), tmp_path))
+    with pytest.raises(UsageError) as caught:
+        Detector(runtime, selection=SelectionConfig(**options))
+    assert words in str(caught.value)
+    assert str(caught.value).endswith("name the checkpoint it was exported from with --model")
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [({}, 1), ({"iou": 0.5, "max_dets": 1}, 1), ({"threshold": "0.41"}, 0), ({"threshold": "blue=0.39"}, 1),
+     ({"classes": "red,green"}, 0)],
+)  # fmt: skip
+def test_less_than_a_file_gives_can_be_asked_for(options: dict, count: int, tmp_path: Path) -> None:
+    """It finds one object of class blue with a score of 0.4."""
+    detector = Detector(OnnxRuntime(written(constant_model(), tmp_path)), selection=SelectionConfig(**options))
+    [found] = detector.detect([np.full((64, 64, 3), 102, np.uint8)])
+    assert len(found) == count
 
 
 def test_an_answer_that_is_no_detection_is_refused(tmp_path: Path) -> None:

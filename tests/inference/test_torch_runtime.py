@@ -13,7 +13,9 @@ from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DataError, InputNotFound
 from focalcli.inference.detections import RawDetections
 from focalcli.inference.detector import Detector
+from focalcli.inference.merge import hard_nms
 from focalcli.inference.open import open_runtime
+from focalcli.inference.options import SelectionConfig
 from focalcli.inference.torch_runtime import TorchRuntime
 
 CONFIG = ModelConfig(
@@ -75,6 +77,21 @@ def test_batches_give_what_singles_give(model: RetinaNet) -> None:
     for one, other in zip(singles, Detector(runtime, batch=4).detect(photos(7)), strict=True):
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-3)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize(("iou", "limit"), [(0.2, 20), (0.7, 100)])
+def test_iou_and_number_reach_the_network(model: RetinaNet, iou: float, limit: int) -> None:
+    """NMS inside the runtime gives what ours gives of all its candidates, so nothing was left out before."""
+    calm = copy.deepcopy(model)  # its boxes keep an area when they are clipped
+    torch.nn.init.normal_(calm.head["regression_head"].bbox_reg.weight, std=0.02)
+    runtime = TorchRuntime(calm, device="cpu", precision="fp32")
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    [found] = Detector(runtime, selection=SelectionConfig(iou=iou, max_dets=limit)).detect([image])
+    [all_of_them] = Detector(runtime, selection=SelectionConfig(iou=1, max_dets=100_000)).detect([image])
+    rows = hard_nms(all_of_them.boxes, all_of_them.scores, all_of_them.classes, iou)[:limit]
+    assert len(found) == min(limit, len(rows)) > 5
+    np.testing.assert_array_equal(found.boxes, all_of_them.boxes[rows])
+    np.testing.assert_array_equal(found.scores, all_of_them.scores[rows])
 
 
 def test_a_checkpoint_is_opened_by_its_content(model: RetinaNet, tmp_path: Path) -> None:
