@@ -8,9 +8,11 @@ import pytest
 
 from focalcli.cli import pages
 from focalcli.cli.app import VERBS, command
+from focalcli.cli.console import run
 from focalcli.cli.failures import EXIT_CODES
 
 ROOT = Path(__file__).parent.parent
+BCCD = ROOT.parent / "shared" / "data" / "bccd"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,16 @@ def test_a_verb_has_a_place_in_the_readme(verb: str, readme: str) -> None:
 def test_the_readme_lists_every_exit_code(readme: str) -> None:
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in readme
+
+
+@pytest.mark.skipif(not BCCD.is_dir(), reason="BCCD is not here")
+def test_the_conversion_in_the_readme_prints_what_it_says(readme: str, tmp_path, monkeypatch, capsys) -> None:
+    command, *lines = re.search(r"^\$ focalcli (convert .*?)(?=^\$)", readme, re.M | re.S)[1].splitlines()
+    words = [str(BCCD) if word.endswith("shared/data/bccd") else word for word in command.split()]
+    monkeypatch.chdir(tmp_path)
+    assert run([*words, "--images", "none"]) == 0
+    out, err = capsys.readouterr()
+    assert [*err.splitlines(), *out.splitlines()] == lines
 
 
 def test_every_link_within_the_readme_leads_somewhere(readme: str) -> None:

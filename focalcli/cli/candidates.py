@@ -29,10 +29,10 @@ def values(verb: str, parameter: Any, words: list[str]) -> Iterator[Candidate]:
     for choice in _choices(parameter.type):
         yield str(choice), ""
     kind = parameter.type.name.split()[0]
-    if kind in ("path", "file"):
-        yield FILES, ""
-    elif kind == "directory":
+    if kind == "directory" or parameter.metavar == "DIR":
         yield FOLDERS, ""
+    elif kind in ("path", "file"):
+        yield FILES, ""
 
 
 def models(words: list[str]) -> Iterator[Candidate]:
@@ -44,8 +44,14 @@ def models(words: list[str]) -> Iterator[Candidate]:
 
 
 def runs(words: list[str]) -> Iterator[Candidate]:
-    """Give the names of the trainings under `runs/`."""
-    return ((path.name, "") for path in sorted(Path("runs").glob("*")) if path.is_dir())
+    """Give the trainings under `runs/`, to go on with or to replace."""
+    return ((str(path), "a run") for path in sorted(Path("runs").glob("*")) if path.is_dir())
+
+
+def exported(words: list[str]) -> Iterator[Candidate]:
+    """Give the ONNX files here and under `runs/`."""
+    found = [*Path().glob("*.onnx"), *Path("runs").glob("*/*.onnx")]
+    return ((str(path), "exported model") for path in sorted(found))
 
 
 def presets(words: list[str]) -> Iterator[Candidate]:
@@ -110,19 +116,21 @@ def _verbs(words: list[str]) -> Iterator[Candidate]:
 
 # By key, or by verb and key where a key means something of its own there.
 SOURCES: dict[str, Callable[[list[str]], Iterator[Candidate]]] = {
+    "compare a": models,
+    "compare b": models,
     "detect classes": classes,
     "device": _words("auto", "cpu", "cuda", "mps"),
     "from": _formats,
     "model": models,
     "paths": _words(FILES),
     "preset": presets,
-    "resume": runs,
-    "run": runs,
     "split": _words("train", "val", "test"),
     "to": _formats,
     "train_split": _words("train", "val", "test"),
     "val_split": _words("train", "val", "test", "off"),
     "weights": _words("auto", "imagenet", "coco", "none", FILES),
     "config verb": _verbs,
+    "train output": runs,
+    "verify model": exported,
     "schema name": _schemas,
 }

@@ -76,6 +76,9 @@ def test_models_and_runs_are_offered(shell) -> None:
     Path("m.onnx").touch()
     found = ["runs/a/best.safetensors", "runs/b/best.safetensors", "m.onnx", ":files"]
     assert offered(shell, "evaluate", "--model", "") == found
+    assert offered(shell, "compare", "runs/a/best.safetensors", "") == found
+    assert offered(shell, "train", "--resume", "-o", "") == ["runs/a", "runs/b", ":dirs"]
+    assert offered(shell, "verify", "") == ["m.onnx", ":files"]
     assert offered(shell, "evaluate", "--model=runs/b") == ["--model=runs/b/best.safetensors", ":files"]
 
 
