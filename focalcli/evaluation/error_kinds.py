@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from focalcli.evaluation.columns import Bools, Floats, Ints, Predictions, Truth
-from focalcli.evaluation.matches import IGNORED, TRUE, Matches, groups, match, overlaps
+from focalcli.evaluation.matches import IGNORED, TRUE, Matches, match
+from focalcli.evaluation.overlaps import groups, overlaps
 from focalcli.evaluation.precision import single_precision
 from focalcli.evaluation.settings import Settings
 

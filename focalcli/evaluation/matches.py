@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from focalcli.evaluation.columns import Bools, Floats, Ints, Predictions, Truth
+from focalcli.evaluation.overlaps import groups, overlaps
 from focalcli.evaluation.settings import Settings
 
 FALSE, TRUE, IGNORED = 0, 1, 2
-PAIRS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +105,6 @@ def match(truth: Truth, predictions: Predictions, settings: Settings) -> Matches
     )
 
 
-def box_iou(detections: Floats, objects: Floats, region: Bools) -> Floats:
-    """Give the IoU of n pairs of xywh boxes; with a region, the share of the detection that it covers.
-
-    The order of the operations is `bbIou`'s of pycocotools, so that the last bit is the same.
-    """
-    corner = np.minimum(detections[:, :2] + detections[:, 2:], objects[:, :2] + objects[:, 2:])
-    sides = corner - np.maximum(detections[:, :2], objects[:, :2])
-    overlap = np.where((sides > 0).all(axis=1), sides[:, 0] * sides[:, 1], 0.0)
-    own = detections[:, 2] * detections[:, 3]
-    union = np.where(region, own, own + objects[:, 2] * objects[:, 3] - overlap)
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=overlap > 0)
-
-
 def _outside(area: Floats, limits: tuple[float, float]) -> Bools:
     return (area < limits[0]) | (area > limits[1])
 
@@ -125,11 +112,18 @@ def _outside(area: Floats, limits: tuple[float, float]) -> Bools:
 def _by_class_and_score(truth: Truth, predictions: Predictions) -> Ints:
     """Give the order of the detections by class, falling score, pycocotools' order of images, then as given."""
     image = truth.image_order[predictions.image]
-    order = np.arange(len(image)) if (np.diff(image) >= 0).all() else np.argsort(image, kind="stable")
-    order = order[np.argsort(-predictions.score[order], kind="stable")]
-    # numpy sorts 16 bits by radix, ten times faster than 64
-    small = np.min_scalar_type(truth.num_categories)
-    return order[np.argsort(predictions.category[order].astype(small), kind="stable")]
+    order = np.arange(len(image))
+    if (np.diff(image) < 0).any():
+        order = _sorted_by(order, image)
+    return _sorted_by(_sorted_by(order, -predictions.score), predictions.category)
+
+
+def _sorted_by(order: Ints, key: Floats | Ints) -> Ints:
+    """Sort positions by their key, equal ones as they stand; the key is not negative where it is whole."""
+    values = key[order]
+    if values.dtype.kind == "i":  # numpy sorts 16 bits by radix, ten times faster than 64
+        values = values.astype(np.min_scalar_type(values.max(initial=0)))
+    return order[np.argsort(values, kind="stable")]
 
 
 def _best(truth: Truth, predictions: Predictions, row: Ints, group: Ints, limit: int) -> tuple[Ints, Ints, Ints]:
@@ -140,7 +134,7 @@ def _best(truth: Truth, predictions: Predictions, row: Ints, group: Ints, limit:
     rank = np.zeros(len(row), np.int64)
     few = np.bincount(predictions.image, minlength=1).max() <= limit
     ranked = np.flatnonzero(np.isin(group, groups(truth, truth.image, truth.category))) if few else np.arange(len(row))
-    ranked = ranked[np.argsort(group[ranked], kind="stable")]
+    ranked = _sorted_by(ranked, group // truth.num_categories)  # classes are sorted already
     rank[ranked] = _position_in_run(group[ranked])
     kept = rank < limit
     return row[kept], group[kept], rank[kept]
@@ -156,48 +150,14 @@ def _pairs(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> _Pairs:
     """Give all pairs of the same group whose IoU is at least `lowest`, ordered for `_choose`."""
     detection, found, iou = overlaps(truth, boxes, group, lowest)
     new = np.flatnonzero(np.diff(detection, prepend=-1))
-    by_group = np.argsort(group[detection[new]], kind="stable")
+    by_group = _sorted_by(np.arange(len(new)), group[detection[new]] // truth.num_categories)
     place = np.empty(len(new), np.int64)
     place[by_group] = _position_in_run(group[detection[new]][by_group])
     rounds = np.repeat(place, np.diff(new, append=len(detection)))
-    order = np.lexsort((-found, -iou, detection, rounds))
+    last_first = np.arange(len(found))[::-1]  # the objects of a detection come in order
+    order = _sorted_by(_sorted_by(_sorted_by(last_first, -iou), detection), rounds)
     bounds = np.searchsorted(rounds[order], np.arange(rounds.max(initial=-1) + 2))
     return _Pairs(detection[order], found[order], iou[order], bounds)
-
-
-def groups(truth: Truth, image: Ints, category: Ints) -> Ints:
-    """Give image and class as one number, in pycocotools' image order."""
-    return truth.image_order[image] * truth.num_categories + category
-
-
-def overlaps(truth: Truth, boxes: Floats, group: Ints, lowest: float) -> tuple[Ints, Ints, Floats]:
-    """Give detection, object and IoU of all pairs of the same image and class whose IoU is at least `lowest`.
-
-    Boxes are xywh (n, 4), `group` (n,) is `groups` of the detections; the pairs come by detection.
-    """
-    object_group = groups(truth, truth.image, truth.category)
-    objects = np.argsort(object_group, kind="stable")
-    object_group = object_group[objects]
-    some = np.flatnonzero(np.isin(group, object_group))
-    first, count = np.zeros(len(group), np.int64), np.zeros(len(group), np.int64)
-    first[some] = np.searchsorted(object_group, group[some])
-    count[some] = np.searchsorted(object_group, group[some], side="right") - first[some]
-    ends = np.cumsum(count)
-    parts: list[tuple[Ints, Ints, Floats]] = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    begin = 0
-    while begin < len(count):
-        done = ends[begin - 1] if begin else 0
-        end = max(int(np.searchsorted(ends, done + PAIRS_AT_ONCE, side="right")), begin + 1)
-        part = count[begin:end]
-        detection = np.repeat(np.arange(begin, end), part)
-        step = np.arange(part.sum()) - np.repeat(ends[begin:end] - part - done, part)
-        found = objects[first[detection] + step]
-        iou = box_iou(boxes[detection], truth.xywh[found], truth.region[found])
-        enough = iou >= lowest
-        parts.append((detection[enough], found[enough], iou[enough]))
-        begin = end
-    detections, found_objects, ious = zip(*parts, strict=True)
-    return np.concatenate(detections), np.concatenate(found_objects), np.concatenate(ious)
 
 
 def _choose(pairs: _Pairs, thresholds: Floats, counted: Bools, region: Bools) -> tuple[Claims, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from focalcli.dataset.types import Dataset, Flag
 from focalcli.evaluation.columns import Bools, Floats, Predictions, truth_of
-from focalcli.evaluation.matches import groups, overlaps
 from focalcli.evaluation.metrics import Table
+from focalcli.evaluation.overlaps import groups, overlaps
 
 VOC_IOU = 0.5
 
