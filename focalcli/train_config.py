@@ -85,7 +85,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     batch: Annotated[
         Annotated[int, Meta(ge=1)] | Literal["auto"],
         _about("Schedule", "Photos at once on one device; auto: as many of a step as are fastest here, measured."),
-    ] = 8
+    ] = 4
     accumulate: Annotated[int, _about("Schedule", "Batches whose gradients are summed into one step.", ge=1)] = 1
     optimizer: Annotated[Literal["adamw", "sgd"], _about("Schedule", "Optimiser.")] = "adamw"
     lr: Annotated[

@@ -116,8 +116,8 @@ def test_a_dry_run_has_the_estimate(
     memory = json.loads(told.out)["memory"]
     parts = ("weights", "gradients", "optimizer", "average", "activations", "process")
     assert memory["needed"] == sum(memory[part] for part in parts) and not memory["fits"]
-    assert memory["photos"] == 8 and memory["input_size"] == [96, 96] and memory["optimizer"] == 2 * memory["gradients"]
-    assert "warning: memory: 8 photos of 96 x 96 need about" in told.err
+    assert memory["photos"] == 4 and memory["input_size"] == [96, 96] and memory["optimizer"] == 2 * memory["gradients"]
+    assert "warning: memory: 4 photos of 96 x 96 need about" in told.err
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

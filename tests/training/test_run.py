@@ -266,7 +266,7 @@ def test_a_dry_run_plans_and_writes_nothing(
         focalcli(["train", str(squares), "--dry-run", "--min-size", "64", "--anchor-size", "14", "--epochs", "3"]) == 0
     )
     plan = json.loads(capsys.readouterr().out)
-    assert plan["steps"] == 3 and plan["train"] == {"photos": 8, "objects": 12} and plan["model"]["schema"]
+    assert plan["steps"] == 3 * 2 and plan["train"] == {"photos": 8, "objects": 12} and plan["model"]["schema"]
     assert list(tmp_path.iterdir()) == []
 
 

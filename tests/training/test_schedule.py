@@ -28,7 +28,7 @@ def test_one_step_is_a_schedule() -> None:
 
 
 def test_default_rates_follow_the_optimiser() -> None:
-    assert base_lr(TrainConfig()) > 0 and base_lr(TrainConfig(optimizer="sgd")) == 0.01
+    assert base_lr(TrainConfig(batch=8)) == 0.001 and base_lr(TrainConfig(batch=8, optimizer="sgd")) == 0.01
     assert base_lr(TrainConfig(lr=0.5, batch=80)) == 0.5
 
 
