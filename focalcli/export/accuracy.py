@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from focalcli.config import ModelConfig
 from focalcli.dataset.fingerprint import fingerprint
@@ -18,6 +19,7 @@ from focalcli.export.certificate import Accuracy, own_thresholds
 from focalcli.export.rows import Rows
 from focalcli.images.fit import Fit
 from focalcli.images.sizes import MAX_PIXELS
+from focalcli.inference.detections import RawDetections
 from focalcli.inference.onnx_runtime import OnnxRuntime
 from focalcli.inference.torch_runtime import TorchRuntime
 
@@ -28,10 +30,22 @@ def check_measurable(dataset: Dataset, option: str) -> None:
         raise DataError(dataset.root or option, "no object is annotated", f"give {option} annotated photos")
 
 
-def torch_predictions(model: RetinaNet, dataset: Dataset) -> Predictions:
-    """Run a model with torch, in float32 on the CPU, on all photos."""
-    runtime = TorchRuntime(model, device="cpu", precision="fp32")
-    return predict(runtime, dataset, max_pixels=MAX_PIXELS).predictions
+class AtSize(TorchRuntime):
+    """A model run by torch, in float32 on the CPU, on inputs as its file takes them: of one size, or of any."""
+
+    def __init__(self, model: RetinaNet, size: tuple[int, int] | None) -> None:
+        """Take the (height, width) of the file, None for any."""
+        super().__init__(model, device="cpu", precision="fp32")
+        self._size = size
+
+    def run(self, images: npt.NDArray[np.uint8]) -> RawDetections:
+        """Detect in fitted and padded images, padded further up to the size."""
+        return super().run(Fit.of(self.config).enlarge(images, self._size) if self._size else images)
+
+
+def torch_predictions(model: RetinaNet, dataset: Dataset, size: tuple[int, int] | None = None) -> Predictions:
+    """Run a model with torch on all photos, as a file of a fixed (height, width) would be."""
+    return predict(AtSize(model, size), dataset, max_pixels=MAX_PIXELS).predictions
 
 
 def file_predictions(path: Path, dataset: Dataset) -> Predictions:

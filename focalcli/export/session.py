@@ -57,12 +57,7 @@ class FileSession:
 def on_canvas(fit: Fit, photos: Sequence[Pixels], size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
     """Give photos as one batch, fitted and padded; up to `size` where the file has a fixed one."""
     batch = fit.pad([fit.apply(photo) for photo in photos])
-    if size is None or batch.shape[2:] == size:
-        return batch
-    canvas = np.empty((len(photos), 3, *size), np.uint8)
-    canvas[:] = np.array(fit.fill, np.uint8).reshape(1, 3, 1, 1)
-    canvas[:, :, : batch.shape[2], : batch.shape[3]] = batch
-    return canvas
+    return fit.enlarge(batch, size) if size else batch
 
 
 def in_photo(fit: Fit, found: Rows, photo: Pixels) -> Rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 from msgspec.structs import astuple, replace
 
+from focalcli.config import ModelConfig
 from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet
 from focalcli.errors import GateFailed
@@ -103,7 +104,8 @@ def write_onnx(
             certificate, built = _in_eight_bits(model, built, file, target, certificate, proof, calibration, say)
         file.write_bytes(serialized(built))
         if proof.dataset is not None:
-            accuracy = _accuracy(model, file, proof.dataset, proof)
+            torch = torch_predictions(model, proof.dataset, options.size)
+            accuracy = _accuracy(torch, file, proof.dataset, model.config, proof)
             say(f"{target}: {describe_accuracy(accuracy)}")
             if options.precision != "int8":  # which is held to its AP
                 gate(accuracy.agreement, proof.limits, target, "on the photos of --data ")
@@ -134,10 +136,10 @@ def _in_eight_bits(
 ) -> tuple[Certificate, onnx.ModelProto]:
     """Find the 8-bit form of a proved float32 file; its certificate holds its own answers, and its loss of AP."""
     search = Search(FileSession(built, model.config, certificate.options), calibration, scratch, say)
-    torch = torch_predictions(model, search.dataset)
+    torch = torch_predictions(model, search.dataset, certificate.options.size)
     built, quantization = search.run(torch, proof.max_drop, target)
     scratch.write_bytes(serialized(built))
-    accuracy = _accuracy(model, scratch, search.dataset, proof, torch)
+    accuracy = _accuracy(torch, scratch, search.dataset, model.config, proof)
     session = FileSession(built, model.config, certificate.options)
     trials = [again(trial, session) for trial in certificate.trials]
     content = serialized(built)
@@ -155,12 +157,9 @@ def _in_eight_bits(
     return certificate, built
 
 
-def _accuracy(
-    model: RetinaNet, file: Path, dataset: Dataset, proof: Proof, torch: Predictions | None = None
-) -> Accuracy:
-    torch = torch_predictions(model, dataset) if torch is None else torch
+def _accuracy(torch: Predictions, file: Path, dataset: Dataset, config: ModelConfig, proof: Proof) -> Accuracy:
     found = file_predictions(file, dataset)
-    agreed = photo_agreement(dataset, torch, found, model.config, proof.limits)
+    agreed = photo_agreement(dataset, torch, found, config, proof.limits)
     return compare_accuracy(dataset, torch, found, agreed, max_drop=proof.max_drop, resamples=proof.resamples)
 
 

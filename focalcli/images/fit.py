@@ -83,6 +83,16 @@ class Fit:
             canvas[rows:] = self.fill
         return batch.transpose(0, 3, 1, 2)
 
+    def enlarge(self, batch: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Pad a batch (N, 3, H, W) further, up to (height, width); its memory as that of `pad`."""
+        height, width = batch.shape[2:]
+        if (height, width) == size:
+            return batch
+        canvas = np.empty((len(batch), *size, 3), np.uint8)
+        canvas[:] = self.fill
+        canvas[:, :height, :width] = batch.transpose(0, 2, 3, 1)
+        return canvas.transpose(0, 3, 1, 2)
+
     def _ratios(self, image_size: tuple[int, int]) -> npt.NDArray[np.float64]:
         """Give network pixels per photo pixel as (x, y, x, y); rounding makes x and y differ a little."""
         (height, width), (rows, columns) = image_size, self.shape(image_size)

@@ -15,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from focalcli.config import ModelConfig, PostprocessConfig, decode_config
 from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
+from focalcli.images.fit import Fit
 from focalcli.inference.detections import CPU_BATCH_PIXELS, RawDetections
 from focalcli.ranks.cores import threads
 
@@ -124,10 +125,7 @@ class OnnxRuntime:
                 f"takes inputs of {width} x {height} pixels, and this photo needs {images.shape[3]} x {images.shape[2]}"
             )
             raise DataError(self._place, fact, "export it without --size, or for a square")
-        canvas = np.empty((len(images), 3, height, width), np.uint8)
-        canvas[:] = np.round(np.array(self.config.mean) * 255).reshape(1, 3, 1, 1)
-        canvas[:, :, : images.shape[2], : images.shape[3]] = images
-        return canvas
+        return Fit.of(self.config).enlarge(images, (height, width))
 
 
 def _provider(device: str) -> str:

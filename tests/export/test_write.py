@@ -95,6 +95,17 @@ def test_the_photos_of_data_are_compared_one_to_one(
     assert read_certificate(tmp_path / "small.onnx.json").accuracy == accuracy
 
 
+def test_a_file_of_a_fixed_size_is_compared_on_its_own_canvas(
+    traced, traced_once: object, annotated: Dataset, tmp_path: Path
+) -> None:
+    """Photos of 128 x 160 lie in the corner of 128 x 192: what is beside them moves the outputs of torch, too."""
+    options = ExportOptions(size=(128, 192))
+    proof = Proof(limits_for(options), dataset=annotated, resamples=20)
+    certificate = write_onnx(traced.model, tmp_path / "wide.onnx", options, proof)
+    assert certificate.accuracy is not None and certificate.accuracy.agreement.alone == 0
+    assert certificate.accuracy.agreement.pairs > 50
+
+
 def test_a_file_that_differs_on_the_photos_of_data_never_appears(
     traced, annotated: Dataset, target: Path, untouched: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,5 +95,15 @@ def test_pad_lies_in_memory_as_channels_last() -> None:
     assert tensor.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_enlarge_pads_further_with_the_same_colour() -> None:
+    """As if the photos had been padded to that size at once, down to how they lie in memory."""
+    fit, wider = Fit(8, 8, 4, (1, 2, 3)), Fit(8, 8, 12, (1, 2, 3))
+    photos = [np.full((2, 3, 3), 9, np.uint8), np.full((1, 5, 3), 7, np.uint8)]
+    batch, expected = fit.enlarge(fit.pad(photos), (12, 12)), wider.pad(photos)
+    assert (batch == expected).all() and batch.strides == expected.strides
+    assert fit.enlarge(batch, (12, 12)) is batch
+    assert fit.enlarge(fit.pad([]), (4, 4)).shape == (0, 3, 4, 4)
+
+
 def test_no_photos_make_an_empty_batch() -> None:
     assert FIT.pad([]).shape == (0, 3, 0, 0)
