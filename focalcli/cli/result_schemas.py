@@ -146,7 +146,7 @@ RUNS = _titled(
 
 METRICS = _titled(
     "A line of a run's metrics.jsonl",
-    _object({"kind": {"enum": ["step", "evaluation"]}, "step": _COUNT}, dict.fromkeys(_COCO, _NUMBER)),
+    _object({"kind": {"enum": ["start", "step", "evaluation"]}, "step": _COUNT}, dict.fromkeys(_COCO, _NUMBER)),
 )
 
 DOCTOR = _titled(

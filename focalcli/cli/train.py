@@ -158,10 +158,8 @@ class _Progress:
         if record["kind"] == "evaluation":
             values = "  ".join(f"{name} {record[name]:.3f}" for name in ("AP", "AP50", "AP75") if name in record)
             self._print(f"epoch {record['epoch']}: {values}")
-        elif shows_progress():
-            self._move(record)
-        else:
-            self._line(record)
+        elif record["kind"] == "step":
+            (self._move if shows_progress() else self._line)(record)
 
     def _print(self, text: str) -> None:
         printer: Callable[[str], None] = self._bar.console.print if self._bar is not None else say

@@ -23,6 +23,7 @@ from focalcli.training.memory import Memory, estimate
 from focalcli.training.mishaps import saved_if_it_fails
 from focalcli.training.prepare import Plan
 from focalcli.training.recipe import recipe
+from focalcli.training.records import start_record, step_record
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Batch
 from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor, set_lr
@@ -133,6 +134,8 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
     batch_plan = plan.batches(world)
     total = batch_plan.steps * config.epochs
     journal = Journal(folder.journal, listeners, writes=world.speaks, from_step=training.step)
+    if training.step == 0:
+        journal.write(start_record(plan, world, training.stepper.precision, total))
     whereabouts = Whereabouts(num_workers(config), config.photos)
     pin = world.device.type == "cuda"
     loader = deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
@@ -149,7 +152,10 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
             training.average.update_parameters(training.model)
         training.step += 1
         seconds = time.perf_counter() - began
-        journal.write(_step_record(training, done, step_batches, lr=lr, total=total, seconds=seconds, waited=waited))
+        photos = sum(len(batch.positions) for batch in step_batches) * world.size
+        journal.write(
+            step_record(done, step=training.step, total=total, lr=lr, photos=photos, seconds=seconds, waited=waited)
+        )
         epoch, rest = divmod(training.step, batch_plan.steps)
         stop = world.any(stopping())
         if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
@@ -184,33 +190,6 @@ def _refuse_divergence(training: Training, done: StepLosses, step_batches: list[
         f"the loss is not finite (classification {done.classification:g}, box {done.box:g}) on {names}; kept in {kept}",
         "lower --lr, or look at the boxes of these photos",
     )
-
-
-def _step_record(
-    training: Training,
-    done: StepLosses,
-    step_batches: list[Batch],
-    *,
-    lr: float,
-    total: int,
-    seconds: float,
-    waited: float,
-) -> dict[str, Any]:
-    num_images = sum(len(batch.images) for batch in step_batches) * training.world.size
-    return {
-        "kind": "step",
-        "step": training.step,
-        "steps": total,
-        "loss": done.total,
-        "classification_loss": done.classification,
-        "box_loss": done.box,
-        "positives": done.positives,
-        "forced": done.forced,
-        "gradient_norm": done.gradient_norm,
-        "lr": lr,
-        "images_per_second": num_images / seconds,
-        "waiting": waited / seconds,
-    }
 
 
 def _evaluate_and_keep(training: Training, folder: RunFolder, journal: Journal, epoch: int) -> None:

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 import torch
 
-from focalcli.checkpoint import load_training_state
+from focalcli.checkpoint import load_training_state, read_header
 from focalcli.cli.console import run as focalcli
+from focalcli.config import LossConfig
 from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFound, IoError
 from focalcli.files import TEMPORARY_PREFIX
 from focalcli.train_config import TrainConfig
@@ -57,6 +58,9 @@ def test_a_run_leaves_everything_behind(squares: Path, tmp_path: Path) -> None:
     folder = outcome.folder
     assert outcome.finished and folder.best.exists() and folder.state.exists()
     records = read_records(folder.journal)
+    assert (records[0]["kind"], records[0]["photos_a_step"], records[0]["loss"]["box"]) == ("start", 4, "giou")
+    assert (records[0]["loss"]["kind"], records[0]["loss"]["alpha"], records[0]["loss"]["gamma"]) == ("focal", 0.25, 2)
+    assert read_header(folder.best)[0].loss == msgspec.convert(records[0]["loss"], LossConfig)
     assert [r["step"] for r in records if r["kind"] == "step"] == [1, 2, 3, 4]
     assert [r["epoch"] for r in records if r["kind"] == "evaluation"] == [1, 2]
     facts = folder.read_facts()
