@@ -1,6 +1,8 @@
 """What is written about the program is what it does: README, manual and completions are compared with it."""
 
+import ast
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from focalcli.cli import pages
 from focalcli.cli.app import VERBS, command
 from focalcli.cli.console import run
 from focalcli.cli.failures import EXIT_CODES
+from tests.test_architecture import ORDER
 
 ROOT = Path(__file__).parent.parent
 BCCD = ROOT.parent / "shared" / "data" / "bccd"
@@ -74,6 +77,29 @@ def test_the_conversion_in_the_readme_prints_what_it_says(readme: str, tmp_path,
     assert run([*words, "--images", "none"]) == 0
     out, err = capsys.readouterr()
     assert [*err.splitlines(), *out.splitlines()] == lines
+
+
+def test_the_house_in_the_readme_has_every_room_in_its_order(readme: str) -> None:
+    plan = re.search(r"^## How it is built.*?^```\n(.*?)^```", readme, re.M | re.S)[1]
+    rooms = [re.findall(r"(?:^|\| +)(\w+)", line) for line in plan.splitlines()]
+    order = {room: rank for rank, level in enumerate(ORDER) for room in level if not room.startswith("__")}
+    drawn = [room for line in rooms for room in line]
+    assert sorted(drawn) == sorted(order)
+    assert [order[room] for room in drawn] == sorted(order[room] for room in drawn)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_what_the_readme_calls_from_python_is_there(readme: str, block: int) -> None:
+    """Names of ours and of their arguments; the block is not run."""
+    tree = ast.parse(re.findall(r"^```python\n(.*?)^```", readme, re.M | re.S)[block])
+    names = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    called = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    for call in called:
+        owner = call.func.value
+        if isinstance(owner, ast.Name) and owner.id in names:
+            function = getattr(importlib.import_module(f"focalcli.{owner.id}"), call.func.attr)
+            takes = inspect.signature(function).parameters
+            assert "settings" in takes or {word.arg for word in call.keywords} <= set(takes)
 
 
 def test_every_link_within_the_readme_leads_somewhere(readme: str) -> None:
