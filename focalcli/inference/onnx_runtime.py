@@ -162,6 +162,8 @@ def session_options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads()
     # Its threads would go on asking for work after a batch (42 ms here), on cores that decode the photos of the next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Otherwise a plan of memory is kept for each size of batch and shape of photo, and the blocks that it was made for.
+    options.enable_mem_pattern = False
     # A model may name files to read weights from. Opened from bytes it is bound to this folder, which holds nothing.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     return options

@@ -191,8 +191,9 @@ def test_a_model_that_cannot_run_is_one_clear_error(tmp_path: Path) -> None:
         OnnxRuntime(written(model, tmp_path)).run(np.zeros((1, 3, 32, 32), np.uint8))
 
 
-def test_threads_rest_between_batches() -> None:
-    """Cores are free for decoding as soon as a batch is done."""
+def test_sessions_leave_cores_and_memory_to_others() -> None:
+    """Threads rest as soon as a batch is done, for photos are decoded there; no shape of a batch keeps memory."""
+    assert not session_options().enable_mem_pattern
     assert session_options().get_session_config_entry("session.force_spinning_stop") == "1"
 
 
