@@ -40,11 +40,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = "auto"
     min_size: Annotated[
         Annotated[int, Meta(ge=16)] | None,
-        _about("Model", "Shorter side of a photo in the network, pixels; the preset's own if not set."),
+        _about("Model", "Shorter side of a photo in the network, pixels. [default: the preset's]"),
     ] = None
     max_size: Annotated[
         Annotated[int, Meta(ge=16)] | None,
-        _about("Model", "Longest side of a photo in the network, pixels; the preset's own if not set."),
+        _about("Model", "Longest side of a photo in the network, pixels. [default: the preset's]"),
     ] = None
     tile: Annotated[
         Annotated[int, Meta(ge=32)] | None,
@@ -52,7 +52,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = None
     overlap: Annotated[
         Annotated[float, Meta(ge=0, le=0.9)] | None,
-        _about("Model", "Part of a tile that its neighbours see too; 0.2 if not set."),
+        _about("Model", "Part of a tile that its neighbours see too. [default: 0.2]"),
     ] = None
     anchor_size: Annotated[
         Annotated[float, Meta(gt=0)] | None,
@@ -128,7 +128,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = False
     box_loss: Annotated[
         Literal["l1", "smooth-l1", "giou", "diou", "ciou"] | None,
-        _about("Loss", "Box loss; the preset's own if not set."),
+        _about("Loss", "Box loss. [default: the preset's]"),
     ] = None
     box_weight: Annotated[Annotated[float, Meta(ge=0)] | None, _about("Loss", "Weight of the box loss.")] = None
 

@@ -25,7 +25,11 @@ HELP = (
     (("--config",), "FILE", "Read settings from this file instead of focalcli.toml."),
     (("-q", "--quiet"), "", "Say nothing but errors."),
     (("-v", "--verbose"), "", "Say more."),
-    (("--color",), "auto|always|never", "Colours on stderr; NO_COLOR is honoured. [default: auto]"),
+    (
+        ("--color",),
+        "auto|always|never",
+        "Whether to colour; auto does on a terminal, unless NO_COLOR is set. [default: auto]",
+    ),
     (("--error-format",), "text|json", "An error as one line or as one JSON object. [default: text]"),
     (("--debug",), "", "Show the traceback of an error."),
     (("-h", "--help"), "", "Show this help."),

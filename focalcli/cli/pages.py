@@ -143,7 +143,8 @@ def _metavar(parameter: Any, *, usage: bool = False) -> str:
 
 
 def _help(parameter: Any) -> str:
-    words = " ".join([*(parameter.help or "").split(), limits(parameter)]).strip()
+    text, _, own_default = " ".join((parameter.help or "").split()).partition(" [default: ")
+    words = f"{text} {limits(parameter)}".strip() + (f" [default: {own_default}" if own_default else "")
     if parameter.multiple:
         words += " [may be repeated]"
     default = "required" if parameter.required else _default(parameter)

@@ -27,7 +27,7 @@ class ViewConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     overlap: Annotated[
         Annotated[float, Meta(ge=0, le=0.9)] | None,
-        Meta(description="Part of a tile that its neighbours see too; the model's, or 0.2.", extra=_VIEWS),
+        Meta(description="Part of a tile that its neighbours see too. [default: the model's, or 0.2]", extra=_VIEWS),
     ] = None
     tta: Annotated[
         tuple[Literal["flip", "scales"], ...],
@@ -58,16 +58,20 @@ class SelectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which detections are kept, as a user says it. What is None is the model's own."""
 
     threshold: Annotated[
-        str | None, Meta(description="Keep scores from here, as 0.3 or 0.3,cat=0.5.", extra=_SELECTION)
+        str | None,
+        Meta(description="Keep scores from here, as 0.3 or 0.3,cat=0.5. [default: the model's]", extra=_SELECTION),
     ] = None
     classes: Annotated[str | None, Meta(description="Keep only these classes, with commas.", extra=_SELECTION)] = None
     iou: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
-        Meta(description="Boxes of a class that overlap by more are one object.", extra=_SELECTION),
+        Meta(
+            description="Boxes of a class that overlap by more are one object. [default: the model's]",
+            extra=_SELECTION,
+        ),
     ] = None
     max_dets: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Keep at most so many of a photo, the best.", extra=_SELECTION),
+        Meta(description="Keep at most so many of a photo, the best. [default: the model's]", extra=_SELECTION),
     ] = None
     nms: Annotated[
         Nms,

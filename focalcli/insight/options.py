@@ -16,7 +16,7 @@ class TopicOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preset: Annotated[str, _about("Anchors and audit", "Preset of the model to look at or to train.")] = "lite0"
     min_size: Annotated[
         Annotated[int, Meta(ge=16)] | None,
-        _about("Anchors", "Shorter side of a photo in the network, pixels; the preset's own if not set."),
+        _about("Anchors", "Shorter side of a photo in the network, pixels. [default: the preset's]"),
     ] = None
     fit: Annotated[bool, _about("Anchors", "Fit anchors to the data and write the settings.")] = False
     folds: Annotated[int, _about("Audit", "Models that each leave one part of the photos out."), Meta(ge=2, le=5)] = 3
