@@ -150,6 +150,16 @@ def test_bad_models_and_places_are_named(folder: Path, tmp_path: Path, capsys: p
     assert "is an ONNX file already" in errors[1] and "cannot write here" in errors[2]
 
 
+@pytest.mark.parametrize("option", ["--calibrate", "--data"])
+def test_photos_that_are_not_there_are_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    words = [*(["--int8"] if option == "--calibrate" else []), option, str(tmp_path / "none")]
+    target = tmp_path / "x.onnx"
+    assert run(["export", "--onnx", "--model", str(folder / "small.safetensors"), *words, "-o", str(target)]) == 66
+    assert f"error: {tmp_path / 'none'}: " in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 def test_calibration_photos_without_objects_are_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

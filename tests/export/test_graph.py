@@ -15,6 +15,7 @@ from focalcli.export.before import write_before
 from focalcli.export.cases import generated
 from focalcli.export.certificate import make_trials, repeat
 from focalcli.export.graph import around_network
+from focalcli.export.metadata import thresholds
 from focalcli.export.network import bake
 from focalcli.export.options import ExportOptions
 from focalcli.export.reference import Reference
@@ -120,6 +121,12 @@ def test_metadata_tells_all(traced) -> None:
         "platelet": 0.05,
     }
     assert json.loads(stored["focalcli.preprocess"])["pad"]["rgb"] == [124, 116, 104]
+
+
+def test_calibrated_thresholds_are_told_by_class(traced) -> None:
+    post = replace(traced.config.postprocess, class_thresholds=(0.01, 0.2, 0.6), temperature=1.7)
+    told = thresholds(replace(traced.config, postprocess=post))
+    assert told["score"] == {"red cell": 0.01, "white cell": 0.2, "platelet": 0.6} and told["temperature"] == 1.7
 
 
 def test_names_types_and_shapes_are_the_promised_ones(traced) -> None:
