@@ -11,7 +11,9 @@ from torchvision.models.detection import retinanet_resnet50_fpn, retinanet_resne
 
 from focalcli.checkpoint import load_model
 from focalcli.detection.boxes import decode
+from focalcli.detection.retinanet import build_retinanet
 from focalcli.errors import DataError, InputNotFound
+from focalcli.export import detectron2_weights
 from focalcli.export.coco_names import COCO_NAMES
 from focalcli.export.foreign import import_file, named, read_tensors
 
@@ -166,6 +168,19 @@ def test_detectron2s_conventions_are_kept(tmp_path: Path) -> None:
     our_logits = torch.cat(outputs.logits, 1)[0].view(-1, 9, 3)[:, to_theirs].reshape(-1, 3)
     torch.testing.assert_close(our_logits, logits, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(our_boxes, boxes, atol=2e-2, rtol=1e-4)
+
+
+def test_every_name_of_a_detectron2_resnet_101_has_its_place() -> None:
+    """It is a ResNet-50 with 23 blocks in res4 instead of 6."""
+    state = detectron2_state(torch.Generator().manual_seed(0), 3)
+    last = {name: tensor for name, tensor in state.items() if ".res4.5." in name}
+    for block in range(6, 23):
+        state |= {name.replace(".res4.5.", f".res4.{block}."): tensor for name, tensor in last.items()}
+    config, converted, origin = detectron2_weights.convert(state, named(NAMES), "file")
+    with torch.device("meta"):
+        own = build_retinanet(config).state_dict()
+    assert origin == "Detectron2 RetinaNet R101"
+    assert {name: tensor.shape for name, tensor in converted.items()} == {n: tensor.shape for n, tensor in own.items()}
 
 
 class Payload:
