@@ -4,11 +4,11 @@
     python tests/bench/bench_detect.py MODEL DATA --device cuda
 
 MODEL: a checkpoint of a timm backbone, else the newest run; DATA: its annotated photos, else BCCD. The peer is
-torchvision's RetinaNet with timm's backbone, one photo at a time, float32. On a CPU the ONNX and INT8 forms are
-measured too; what is not given is made here, INT8 with the ranges of 32 of the photos and no layer left out. All take
-turns, round by round, in one process; start-up is not counted. Prints one JSON line a way: images/s (medians of the
-rounds) and the AP of what it wrote: two minutes for 72 photos where the peer does 8 a second. Where there is no such
-device it says so and ends.
+torchvision's RetinaNet with timm's backbone and the model's anchors, one photo at a time, float32. On a CPU the ONNX
+and INT8 forms are measured too; what is not given is made here, INT8 with the ranges of 32 of the photos and no layer
+left out. All take turns, round by round, in one process; start-up is not counted. Prints one JSON line a way: images/s
+(medians of the rounds) and the AP of what it wrote: two minutes for 72 photos where the peer does 8 a second. Where
+there is no such device it says so and ends.
 """
 
 import argparse
@@ -28,15 +28,17 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from torchvision.transforms.functional import to_tensor
 
 from focalcli.checkpoint import load_checkpoint, load_model
-from focalcli.config import ModelConfig
+from focalcli.config import AnchorConfig, ModelConfig
 from focalcli.dataset.read import read_dataset
 from focalcli.dataset.types import Dataset
+from focalcli.detection.anchors import pyramid_anchors
 from focalcli.detection.devices import pick_device
 from focalcli.errors import FocalError, Unavailable
 from focalcli.evaluation.coco import evaluate
@@ -77,10 +79,22 @@ class TimmBackbone(nn.Module):
         return features
 
 
+class TrainedAnchors(AnchorGenerator):
+    """torchvision's generator with the anchors that the model was trained on: centred in their cells, not rounded."""
+
+    def __init__(self, config: AnchorConfig) -> None:
+        super().__init__((config.scales,) * len(config.sizes), (config.ratios,) * len(config.sizes))
+        self.config = config
+
+    def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:
+        height, width = image_list.tensors.shape[-2:]
+        anchors = torch.cat(pyramid_anchors(self.config, (height, width)))
+        return [anchors.to(image_list.tensors.device)] * len(image_list.image_sizes)
+
+
 def torchvision_loop(path: Path, device: str) -> Way:
     config, state = load_checkpoint(path)
     anchors, post = config.anchors, config.postprocess
-    sizes = tuple(tuple(base * scale for scale in anchors.scales) for base in anchors.sizes)
     model = RetinaNet(
         TimmBackbone(config),
         num_classes=config.num_classes,
@@ -88,7 +102,7 @@ def torchvision_loop(path: Path, device: str) -> Way:
         max_size=config.fit.max_size,
         image_mean=list(config.mean),
         image_std=list(config.std),
-        anchor_generator=AnchorGenerator(sizes, (anchors.ratios,) * len(sizes)),
+        anchor_generator=TrainedAnchors(anchors),
         head=RetinaNetHead(config.head_channels, anchors.per_cell, config.num_classes),
         score_thresh=post.score_threshold,
         nms_thresh=post.nms_iou,

@@ -1,6 +1,7 @@
 """A whole training step against torchvision's RetinaNet with the same backbone, width, anchors and trained layers.
 
     python tests/bench/bench_train.py
+    python tests/bench/bench_train.py profile     # where the time of our step goes, by torch's profiler
 
 EfficientNet-Lite0 from timm with its ImageNet weights, 64-wide pyramid and heads, 80 classes, photos of 320 x 320,
 batch 8, frozen batch norm.
@@ -20,6 +21,14 @@ import torch
 
 SIZE, BATCH, CLASSES, OBJECTS = 320, 8, 80, 8
 STEPS, WARM = 6, 2
+
+PARTS = {  # what torch's profiler calls the work of a step
+    "convolutions, backward": ("aten::convolution_backward", "_FusedConv2dBackward"),
+    "convolutions, forward": ("aten::mkldnn_convolution", "mkldnn::_convolution_pointwise", "_FusedConv2d"),
+    "ReLU and ReLU6, backward": ("aten::hardtanh_backward", "aten::threshold_backward"),
+    "copies and casts": ("aten::copy_", "aten::_to_copy"),
+    "optimiser": ("aten::_fused_adamw_",),
+}
 
 
 def photos() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -118,6 +127,27 @@ def serve(side: str) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
 
 
+def profile() -> None:
+    """Print the share of our step's processor time that each kind of work takes, the largest first.
+
+    The loss is counted with all it calls, so its copies are in two of the rows.
+    """
+    step = ours()
+    for _ in range(WARM):
+        step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        step()
+    events = {event.key: event for event in profiler.key_averages()}
+    total = sum(event.self_cpu_time_total for event in events.values())
+    shares = {
+        work: sum(events[name].self_cpu_time_total for name in names if name in events) for work, names in PARTS.items()
+    }
+    shares["loss and its gradient"] = events["OnePassLoss"].cpu_time_total
+    for work, share in sorted(shares.items(), key=lambda item: -item[1]):
+        print(f"| {work} | {share / total:.1%} |")
+    print(f"| all else | {1 - sum(shares.values()) / total:.1%} |")
+
+
 def main() -> None:
     """Run both sides in turns."""
     command = [sys.executable, __file__]
@@ -138,4 +168,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1]) if len(sys.argv) > 1 else main()
+    if sys.argv[1:] == ["profile"]:
+        profile()
+    else:
+        serve(sys.argv[1]) if len(sys.argv) > 1 else main()
