@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from focalcli.dataset.sink import Transfer
     from focalcli.export.certificate import Certificate
     from focalcli.export.options import ExportOptions
+    from focalcli.inference.options import Nms, ViewConfig
     from focalcli.inference.records import Record
 
 Say = Callable[[str], None]
@@ -32,6 +33,12 @@ PathLike = str | Path
 
 def _quiet(text: str) -> None:
     """Say nothing."""
+
+
+def _views(tile: str | int | None, overlap: float | None, tta: Sequence[Literal["flip", "scales"]]) -> "ViewConfig":
+    from focalcli.inference.options import ViewConfig
+
+    return ViewConfig(tile=None if tile is None else str(tile), overlap=overlap, tta=tuple(tta))
 
 
 def convert(
@@ -121,11 +128,21 @@ def evaluate(
     model: PathLike | None = None,
     predictions: PathLike | None = None,
     images: PathLike | None = None,
+    reasons: bool = False,
+    resamples: int = 0,
+    voc: bool = False,
+    sizes: str = "16,32,96",
+    seed: int = 0,
+    tile: str | int | None = None,
+    overlap: float | None = None,
+    tta: Sequence[Literal["flip", "scales"]] = (),
     device: str = "auto",
     batch: int | Literal["auto"] = "auto",
     say: Say = _quiet,
 ) -> dict[str, Any]:
     """Measure a model, or saved predictions, on a data set; give what `focalcli evaluate --json` prints.
+
+    Parameters do what the flags of their names do.
 
     Raises:
         FocalError: as `focalcli evaluate`.
@@ -135,7 +152,7 @@ def evaluate(
     from focalcli.evaluation.predict import predict
     from focalcli.evaluation.predictions_file import read_predictions
     from focalcli.evaluation.result import Wanted, result_of
-    from focalcli.evaluation.settings import COCO
+    from focalcli.evaluation.settings import COCO, parse_numbers
     from focalcli.images.sizes import MAX_PIXELS
     from focalcli.inference.open import find_model, open_runtime
 
@@ -147,22 +164,35 @@ def evaluate(
         loaded = read_predictions(Path(predictions), dataset)
     else:
         runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
-        loaded = predict(runtime, dataset, batch=None if batch == "auto" else batch, max_pixels=MAX_PIXELS)
+        views = _views(tile, overlap, tta)
+        at_once = None if batch == "auto" else batch
+        loaded = predict(runtime, dataset, batch=at_once, max_pixels=MAX_PIXELS, views=views)
     for note in loaded.notes:
         say(note)
-    plain = Wanted("focalcli", reasons=False, report=None, resamples=0, voc=False, sides=(), seed=0)
-    return result_of(dataset, loaded.predictions, COCO, plain)
+    sides = tuple(parse_numbers("sizes", sizes))
+    wanted = Wanted("focalcli", reasons, report=None, resamples=resamples, voc=voc, sides=sides, seed=seed)
+    return result_of(dataset, loaded.predictions, COCO, wanted)
 
 
 def detect(
     paths: Iterable[PathLike],
     *,
     model: PathLike | None = None,
-    threshold: float | None = None,
+    threshold: float | str | None = None,
+    classes: Iterable[str] | None = None,
+    iou: float | None = None,
+    max_dets: int | None = None,
+    nms: "Nms" = "hard",
+    agnostic: bool = False,
+    tile: str | int | None = None,
+    overlap: float | None = None,
+    tta: Sequence[Literal["flip", "scales"]] = (),
     device: str = "auto",
     batch: int | Literal["auto"] = "auto",
 ) -> "Iterator[Record]":
     """Find objects in photos, folders of photos or globs; give a record for each photo, in order, as it is known.
+
+    `threshold` is a number, or text as the flag takes it: `0.3,cat=0.5`. What is None is the model's own.
 
     A photo that cannot be read gives a record whose `found` is the error, and the rest goes on.
 
@@ -171,12 +201,22 @@ def detect(
     """
     from focalcli.inference.detector import Detector
     from focalcli.inference.open import find_model, open_runtime
+    from focalcli.inference.options import SelectionConfig
     from focalcli.inference.sources import Finder
     from focalcli.inference.stream import detect_stream
 
     sources = Finder().named([str(path) for path in paths])
     runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
-    detector = Detector(runtime, batch=None if batch == "auto" else batch, threshold=threshold)
+    selection = SelectionConfig(
+        threshold=None if threshold is None else str(threshold),
+        classes=None if classes is None else ",".join(classes),
+        iou=iou,
+        max_dets=max_dets,
+        nms=nms,
+        agnostic=agnostic,
+    )
+    views, at_once = _views(tile, overlap, tta), None if batch == "auto" else batch
+    detector = Detector(runtime, batch=at_once, views=views, selection=selection)
     return (result.record for result in detect_stream(sources, detector))
 
 

@@ -1,14 +1,18 @@
 """The five verbs as functions: the command line's names and defaults, values instead of text."""
 
 import inspect
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from focalcli import api, errors
 from focalcli.cli import settings
 from focalcli.cli.app import command
+from tests.cli.detecting import photo
+from tests.inference.mock_runtime import MockRuntime
 
 VERBS = ("convert", "train", "evaluate", "detect", "export")
 
@@ -44,3 +48,23 @@ def test_mistakes_are_errors_of_ours() -> None:
         api.evaluate("nowhere")
     with pytest.raises(errors.InputNotFound):
         api.convert("nowhere", "there", to="coco")
+
+
+def test_detect_and_evaluate_look_and_choose_as_the_flags_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, *, device: MockRuntime())
+    (tmp_path / "m.safetensors").touch()
+    (tmp_path / "a.png").write_bytes(photo(0, 1))
+    truth = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 80, "height": 64}],
+        "categories": [{"id": 1, "name": "red"}, {"id": 2, "name": "green"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 10, 20, 10]}],
+    }
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    model = {"model": tmp_path / "m.safetensors"}
+    counts = [
+        [len(record.found) for record in api.detect([tmp_path / "a.png"], **model, **choice)]
+        for choice in ({}, {"classes": ["red"]}, {"threshold": "0.3,red=1"}, {"max_dets": 1}, {"tta": ["flip"]})
+    ]
+    assert counts == [[2], [1], [2], [1], [2]]
+    found = api.evaluate(tmp_path / "gt.json", **model, reasons=True, resamples=3, voc=True)
+    assert found["AP50"] == 1 and {"intervals", "errors", "VOC"} <= set(found)
