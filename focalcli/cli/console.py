@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from focalcli.cli.app import VERBS, command
 from focalcli.cli.common import Common, split
 from focalcli.cli.failures import Terminated, explain, explain_usage
-from focalcli.errors import FocalError, UsageError, did_you_mean
+from focalcli.errors import FocalError, InputNotFound, UsageError, did_you_mean
 
 _common = Common()  # of the command that runs in this process
 
@@ -131,6 +131,7 @@ def _run_verb(verb: str, words: list[str]) -> int:
     if "-h" in options or "--help" in options:
         print(pages.verb(verb_command))
         return 0
+    _check_folder()
     found = settings.find(Path(), os.environ, VERBS, file=Path(_common.config) if _common.config else None)
     # Typer keeps Click's base of usage errors private; its public BadParameter leads to it.
     usage_error: type[Any] = typer.BadParameter.__mro__[1]
@@ -146,6 +147,14 @@ def _run_verb(verb: str, words: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.Exit as leaving:
         return leaving.exit_code
+
+
+def _check_folder() -> None:
+    """Refuse to work in a folder that was removed: some libraries of torch end the process there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise InputNotFound("working folder", "was removed", "go to another with cd") from error
 
 
 def _complete(words: list[str]) -> int:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,13 @@ def test_run_is_a_function_that_gives_the_code(capsys: pytest.CaptureFixture[str
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("focalcli ")
     assert run(["nonsense"]) == 2
+
+
+def test_a_working_folder_that_was_removed_is_66(shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MKL ends the process there when torch is loaded; help needs no folder."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert shell("train", "--help").returncode == 0
+    done = shell("fail", "talk")
+    assert done == (66, "", "error: working folder: was removed, go to another with cd\n")
