@@ -59,13 +59,13 @@ OTHERS = f"""
     completions bash
     man
 """
-WITH_TIMES = ("metrics.jsonl", "summary.md")
+OF_ONE_RUN = ("metrics.jsonl", "summary.md", "run.json")  # rates, memory, command line
 
 
 def told(folder: Path, verbs: str, *, hash_seed: int) -> list[tuple[str, int, list[str]]]:
     """Run command lines in one process; give verb, exit code and what was asked of the network for each."""
     folder.mkdir()
-    words = [line.split() for line in verbs.strip().splitlines()]
+    words = [line.split() for line in verbs.splitlines() if line.strip()]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOCALCLI_")}
     done = subprocess.run(
         [sys.executable, "-c", WITNESS, json.dumps(words)],
@@ -82,8 +82,8 @@ def told(folder: Path, verbs: str, *, hash_seed: int) -> list[tuple[str, int, li
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Give the SHA-256 of every file below a folder but for those that tell times."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in WITH_TIMES]
+    """Give the SHA-256 of every file below a folder but for what tells of one run only."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in OF_ONE_RUN]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -108,7 +108,7 @@ def test_programs_of_tests_cannot_either_but_reach_their_own_machine() -> None:
 @pytest.mark.e2e
 def test_no_verb_opens_a_socket_and_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     """All verbs but `import`, which needs a file of others. The second run has another order of sets."""
-    work = tmp_path / "work"  # the same for both: a run's facts name its command and its data
+    work = tmp_path / "work"
     heard = told(work, WRITING + OTHERS, hash_seed=1)
     assert [[verb, asked] for verb, _, asked in heard] == [[verb, []] for verb, _, _ in heard]
     assert {verb for verb, _, _ in heard} == set(VERBS) - {"import"}

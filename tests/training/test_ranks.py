@@ -110,6 +110,26 @@ def test_a_killed_launcher_leaves_no_rank_behind(squares: Path, tmp_path: Path) 
     assert RunFolder(tmp_path / "run").load_state()["step"] >= 1
 
 
+def test_sigterm_ends_both_ranks_after_the_same_step(squares: Path, tmp_path: Path) -> None:
+    endless = msgspec.structs.replace(FAST, epochs=900, eval_every=900)
+    process, ranks = started(train(squares, tmp_path / "run", endless, *TWO), "step ")
+    process.terminate()
+    talk = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "stopped and saved" in talk and "Traceback" not in talk, talk
+    assert ended(list(ranks.values()), within=0)
+    folder = RunFolder(tmp_path / "run")
+    assert folder.read_facts()["status"] == "stopped"
+    assert folder.load_state()["step"] == read_records(folder.journal)[-1]["step"]
+
+
+def test_a_loss_that_is_not_finite_stops_all_ranks_and_each_names_its_photos(squares: Path, tmp_path: Path) -> None:
+    wild = msgspec.structs.replace(FAST, lr=1e30, clip_norm=0.0, warmup=0.0, epochs=5)
+    command = train(squares, tmp_path, wild, *TWO)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 70 and done.stderr.count("the loss is not finite") == 2, done.stderr
+    assert [path.name for path in sorted(tmp_path.glob("diverged*"))] == ["diverged-rank0.pt", "diverged-rank1.pt"]
+
+
 def environment_of(pid: int) -> dict[str, str]:
     content = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
     return dict(pair.split("=", 1) for pair in content.split("\0") if "=" in pair)

@@ -15,7 +15,7 @@ import torch
 from focalcli.checkpoint import load_training_state, read_header
 from focalcli.cli.console import run as focalcli
 from focalcli.config import LossConfig
-from focalcli.errors import CannotWrite, ConfigError, DivergedError, InputNotFound, IoError
+from focalcli.errors import CannotWrite, ConfigError, DataError, DivergedError, InputNotFound, IoError
 from focalcli.files import TEMPORARY_PREFIX
 from focalcli.train_config import TrainConfig
 from focalcli.training.journal import read_records
@@ -282,6 +282,28 @@ def test_a_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     folder.previous.write_text("x")  # or else --resume would find the run that was to be replaced
     assert new_run(tmp_path, overwrite=True).path == tmp_path and not folder.best.exists()
     assert not folder.previous.exists()
+
+
+def test_a_place_that_cannot_be_written_is_73(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CannotWrite, match="choose another place with -o"):
+        new_run(tmp_path / "file" / "run")
+
+
+@pytest.mark.e2e
+def test_a_cut_photo_ends_the_training_which_goes_on_when_it_is_whole(tmp_path: Path) -> None:
+    """It is never seen grey; the error names it, and the steps before it are kept."""
+    data, config = write_squares(tmp_path / "data"), msgspec.structs.replace(FAST, workers=1)
+    straight = trained(data, tmp_path / "straight", config).folder
+    trained(data, tmp_path / "run", config, stop_after=1)
+    photo = data / "images" / "train" / "5.png"
+    whole = photo.read_bytes()
+    photo.write_bytes(whole[:-40])
+    with pytest.raises(DataError, match=r"5\.png: cannot be decoded"):
+        trained(data, tmp_path / "run", config, resume=True)
+    photo.write_bytes(whole)
+    resumed = trained(data, tmp_path / "run", config, resume=True).folder
+    assert digest(resumed.best) == digest(straight.best)
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
