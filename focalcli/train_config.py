@@ -178,6 +178,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], _about("Machine", "Number format of the network; losses are fp32.")
     ] = "auto"
+    compile: Annotated[
+        bool, _about("Machine", "Compile the network with torch.compile; the first steps take minutes.")
+    ] = False
     workers: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         _about("Machine", "Processes that decode photos; one a core up to 8, and 1 on two cores."),

@@ -117,6 +117,7 @@ def begin(plan: Plan, world: World) -> Training:
         world,
         pick_precision(config.precision, world.device),
         config.clip_norm,
+        config.compile,
     )
     average = averaged(model, config.ema) if config.ema else None
     return Training(plan, world, stepper, average, start, frozen_backbone(plan, model, stepper.precision, world))

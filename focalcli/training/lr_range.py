@@ -134,6 +134,6 @@ def _draw(found: Sweep, path: Path) -> None:
     axes.set(xlabel="learning rate", ylabel="loss", xscale="log", ylim=(0, 1.5 * max(found.smoothed[:10])))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(loc="lower left", edgecolor="none")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

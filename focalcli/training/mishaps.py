@@ -1,6 +1,6 @@
-"""What can befall a step from outside: memory that runs out, a loader process that dies or hangs. Nothing is lost.
+"""What can befall a step from outside: memory runs out, a loader process dies or hangs, a compiler is missing.
 
-The state before the step is saved, and the error says what to do, with the numbers.
+Nothing is lost: the state before the step is saved, and the error says what to do, with the numbers.
 """
 
 import re
@@ -25,6 +25,9 @@ def explained(
     text = str(error)
     if is_out_of_memory(error):
         return out_of_memory(text, plan.config, memory)
+    if any(kind.__name__ == "TorchDynamoException" for kind in type(error).__mro__):  # whose module is slow to load
+        line = next(iter(text.splitlines()), "failed")
+        return Unavailable("--compile", line, "install a C++ compiler such as g++, or leave --compile out")
     dead = _DEAD.search(text)
     if not (dead or _HUNG in text):
         return None

@@ -8,7 +8,7 @@ from focalcli.train_config import TrainConfig
 
 # Free to change: the length, the machine, what is kept where, and where weights started.
 _FREE = (
-    "images", "weights", "epochs", "patience", "force", "log", "device", "workers",
+    "images", "weights", "epochs", "patience", "force", "log", "device", "compile", "workers",
     "loader_timeout", "eval_every",
     "cache_features", "cache_limit",
 )  # fmt: skip

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -56,13 +57,19 @@ class Stepper:
     world: World
     precision: torch.dtype
     clip_norm: float
+    compile: bool = False
 
     def __post_init__(self) -> None:
-        """Join the ranks' gradients by torch's own DistributedDataParallel; scale them only in float16."""
+        """Join the ranks' gradients by torch's own DistributedDataParallel; scale them only in float16.
+
+        Compiled, the network is the same module with the same weights.
+        """
         self.scaler = torch.amp.GradScaler(self.world.device.type, enabled=self.precision == torch.float16)
         self._network: nn.Module = self.model
+        if self.compile:
+            self._network = cast(nn.Module, torch.compile(self.model))
         if self.world.size > 1:
-            self._network = DistributedDataParallel(self.model, gradient_as_bucket_view=True)
+            self._network = DistributedDataParallel(self._network, gradient_as_bucket_view=True)
 
     def run(self, batches: Sequence[Batch]) -> StepLosses:
         """Take one step on the batches of this rank and give its losses; weights change in place."""

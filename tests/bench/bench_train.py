@@ -40,8 +40,8 @@ def photos() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return images, boxes, torch.randint(0, CLASSES, (BATCH, OBJECTS), generator=generator)
 
 
-def ours() -> Callable[[], None]:
-    """Give one step as `focalcli train` takes it."""
+def ours(*, compiled: bool = False) -> Callable[[], float]:
+    """Give one step as `focalcli train` takes it; it gives its loss."""
     from focalcli.config import ClassInfo, model_config
     from focalcli.detection.backbones import load_imagenet
     from focalcli.detection.devices import keep_memory, pick_precision
@@ -60,18 +60,15 @@ def ours() -> Callable[[], None]:
     freeze(model, "stem")
     device = torch.device("cpu")
     optimizer = build_optimizer(model.parameters(), TrainConfig())
-    stepper = Stepper(model, optimizer, World(0, 1, device), pick_precision("auto", device), 10.0)
+    stepper = Stepper(model, optimizer, World(0, 1, device), pick_precision("auto", device), 10.0, compiled)
     images, boxes, classes = photos()
     images = images.contiguous(memory_format=torch.channels_last)
     batch = Batch(images, pad_objects(list(boxes), list(classes)), torch.arange(BATCH))
 
-    def step() -> None:
-        stepper.run([batch])
-
-    return step
+    return lambda: stepper.run([batch]).total
 
 
-def theirs() -> Callable[[], None]:
+def theirs() -> Callable[[], object]:
     """Give one step of torchvision's reference loop."""
     import timm
     from torchvision.models.detection import RetinaNet
