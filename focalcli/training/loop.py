@@ -14,6 +14,7 @@ from focalcli.detection.devices import keep_memory, pick_precision
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DivergedError
 from focalcli.ranks.world import World
+from focalcli.training.average import Average
 from focalcli.training.cached_features import describe_store
 from focalcli.training.deliveries import deliveries, num_workers
 from focalcli.training.fixed_views import fixed_views
@@ -26,7 +27,7 @@ from focalcli.training.recipe import recipe
 from focalcli.training.records import start_record, step_record
 from focalcli.training.run_folder import RunFolder
 from focalcli.training.samples import Batch
-from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor, set_lr
+from focalcli.training.schedule import base_lr, build_optimizer, describe_lr, lr_factor, set_lr
 from focalcli.training.start_table import summary
 from focalcli.training.step import StepLosses, Stepper
 from focalcli.training.validate import validate
@@ -41,7 +42,7 @@ class Training:
     plan: Plan
     world: World
     stepper: Stepper
-    average: torch.optim.swa_utils.AveragedModel | None
+    average: Average | None
     start: Start
     backbone: FrozenBackbone | None = None  # where it is not trained
     step: int = 0
@@ -119,7 +120,7 @@ def begin(plan: Plan, world: World) -> Training:
         config.clip_norm,
         config.compile,
     )
-    average = averaged(model, config.ema) if config.ema else None
+    average = Average(model, config.ema) if config.ema else None
     return Training(plan, world, stepper, average, start, frozen_backbone(plan, model, stepper.precision, world))
 
 

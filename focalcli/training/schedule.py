@@ -61,15 +61,3 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of all groups."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-def averaged(model: nn.Module, decay: float) -> torch.optim.swa_utils.AveragedModel:
-    """Give a copy of the model whose weights follow it as an exponential moving average, faster at the start."""
-
-    @torch.no_grad()
-    def follow(averages: list[torch.Tensor], weights: list[torch.Tensor], count: torch.Tensor | int) -> None:
-        step = int(count)
-        share = 1 - min(decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(averages, weights, share)
-
-    return torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=follow)  # type: ignore[arg-type]

@@ -27,8 +27,8 @@ from focalcli.training.prepare import prepare
 from focalcli.training.schedule import set_lr
 
 PHOTOS, EPOCHS = 32, 4
-COMMON = TrainConfig(freeze="backbone", views=1, weights="none", min_size=320, max_size=448, epochs=EPOCHS, force=True,
-                     val_split="off", device="cpu")  # fmt: skip
+COMMON = TrainConfig(freeze="backbone", views=1, weights="none", min_size=320, max_size=448, batch=8, epochs=EPOCHS,
+                     force=True, val_split="off", device="cpu")  # fmt: skip
 
 
 def epochs(config: TrainConfig, data: Path) -> Iterator[float]:

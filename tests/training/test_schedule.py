@@ -1,11 +1,10 @@
 """The learning rate by hand, and which parameters are decayed."""
 
 import pytest
-import torch
 from torch import nn
 
 from focalcli.train_config import TrainConfig
-from focalcli.training.schedule import averaged, base_lr, build_optimizer, describe_lr, lr_factor
+from focalcli.training.schedule import base_lr, build_optimizer, describe_lr, lr_factor
 
 
 def test_cosine_by_hand() -> None:
@@ -45,14 +44,3 @@ def test_biases_are_not_decayed_and_frozen_parameters_not_moved() -> None:
     decayed, plain = build_optimizer(model.parameters(), TrainConfig(weight_decay=0.5)).param_groups
     assert decayed["params"] == [model[1].weight] and decayed["weight_decay"] == 0.5
     assert plain["params"] == [model[1].bias] and plain["weight_decay"] == 0
-
-
-def test_the_average_follows_fast_at_first() -> None:
-    """After the first copy, share 1 - (1 + 1) / (10 + 1) = 9/11 of the way."""
-    model = nn.Linear(1, 1, bias=False)
-    average = averaged(model, 0.999)
-    for value in (0.0, 11.0):
-        nn.init.constant_(model.weight, value)
-        average.update_parameters(model)
-    assert average.module.weight.item() == pytest.approx(9.0)
-    assert torch.is_grad_enabled()
