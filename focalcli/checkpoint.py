@@ -129,7 +129,17 @@ def save_training_state(path: Path, state: dict[str, Any], *, previous: Path | N
                 raise
             raise write_error(path, cause, needed=_bytes_of(state)) from error
         if previous is not None and path.exists():
-            os.replace(path, previous)
+            _keep(path, previous)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give a file a second name, so that there is no moment without the first; move it where a disk has no links."""
+    with replacing(previous) as temporary:
+        temporary.unlink()
+        try:
+            os.link(path, temporary)
+        except OSError:
+            os.replace(path, temporary)
 
 
 def _bytes_of(state: dict[str, Any]) -> int:

@@ -1,5 +1,6 @@
 """Model files: whole round trip, same bytes, and one clear error for everything that is no model file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,11 +109,32 @@ def test_the_same_state_gives_the_same_bytes_under_any_name(tmp_path: Path) -> N
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
-def test_the_state_before_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_the_state_before_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    """Under a second name, so that there is always a last one; moved where the disk has no links."""
+    if not links:
+        monkeypatch.setattr("os.link", lambda source, target: open(tmp_path / "none" / "here"))
     last, previous = tmp_path / "last.pt", tmp_path / "last.previous.pt"
     for step in (1, 2, 3):
         save_training_state(last, {"step": step}, previous=previous)
     assert [load_training_state(path)["step"] for path in (last, previous)] == [3, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.previous.pt", "last.pt"]
+
+
+def test_there_is_a_last_state_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at before and after every renaming."""
+    last, previous, seen = tmp_path / "last.pt", tmp_path / "last.previous.pt", []
+    save_training_state(last, {"step": 1}, previous=previous)
+    replace = os.replace
+
+    def watched(source: Path, target: Path) -> None:
+        seen.append(load_training_state(last)["step"])
+        replace(source, target)
+        seen.append(load_training_state(last)["step"])
+
+    monkeypatch.setattr("os.replace", watched)
+    save_training_state(last, {"step": 2}, previous=previous)
+    assert seen == [1, 1, 1, 2]
 
 
 def test_a_full_disk_costs_neither_state(tmp_path: Path) -> None:

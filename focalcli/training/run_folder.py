@@ -114,12 +114,19 @@ def new_run(wanted: Path | None, *, overwrite: bool = False, runs: Path = Path("
     except OSError as error:
         raise write_error(wanted or runs, error) from error
     folder = RunFolder(wanted)
-    if any(path.exists() for path in (folder.best, folder.state, folder.previous)) and not overwrite:
+    if _worth_keeping(folder) and not overwrite:
         raise CannotWrite(wanted, "holds a run already", "add --resume to go on with it, --overwrite to start anew")
     with locked(folder):
         for path in (folder.best, folder.state, folder.previous, folder.journal, folder.facts):
             path.unlink(missing_ok=True)
     return folder
+
+
+def _worth_keeping(folder: RunFolder) -> bool:
+    """Say whether a folder holds a run: one that was killed before its first state was saved can only start anew."""
+    if folder.state.exists() or folder.previous.exists():
+        return True
+    return folder.best.exists() and folder.read_facts().get("status") != "running"
 
 
 @contextmanager

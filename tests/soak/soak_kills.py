@@ -126,7 +126,7 @@ def finish(words: str, out: Path) -> float:
 def startable(job: Job, out: Path) -> str:
     """Give the words that begin a job from what a kill left: a training that has no state yet starts anew."""
     if job.name.startswith("train") and not list(out.glob("last*.pt")):
-        return f"{job.words} --overwrite"
+        return job.words
     return job.again if out.exists() else job.words
 
 

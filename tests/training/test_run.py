@@ -306,6 +306,18 @@ def test_a_cut_photo_ends_the_training_which_goes_on_when_it_is_whole(tmp_path: 
     assert digest(resumed.best) == digest(straight.best)
 
 
+def test_a_run_that_was_killed_before_its_first_state_starts_anew(tmp_path: Path) -> None:
+    """Neither --resume nor --overwrite would be the answer of a script that starts it again and again."""
+    folder = RunFolder(tmp_path)
+    folder.best.write_text("x")
+    folder.update_facts(status="running")
+    assert new_run(tmp_path).path == tmp_path and not folder.best.exists()
+    folder.best.write_text("x")
+    folder.update_facts(status="finished")
+    with pytest.raises(CannotWrite, match="--overwrite"):
+        new_run(tmp_path)
+
+
 def test_runs_are_numbered(tmp_path: Path) -> None:
     assert [new_run(None, runs=tmp_path).path.name for _ in range(3)] == ["train-1", "train-2", "train-3"]
 
