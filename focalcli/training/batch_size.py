@@ -11,6 +11,7 @@ from dataclasses import replace
 import msgspec
 import torch
 
+from focalcli.detection.devices import free_memory
 from focalcli.detection.targets import pad_objects
 from focalcli.errors import is_out_of_memory
 from focalcli.ranks.world import World
@@ -46,9 +47,9 @@ def _fastest(plan: Plan, device: torch.device, say: Callable[[str], None]) -> in
     config = plan.config
     photos = config.photos * config.accumulate
     training = begin(plan, World(0, 1, device))
+    memories = {batch: training.memory(batch) for batch in reversed(splits(config, most=photos))}
     began, best, fastest = time.perf_counter(), 0.0, 1
-    for batch in reversed(splits(config, most=photos)):
-        memory = training.memory(batch)
+    for batch, memory in memories.items():
         rate = _rate(training, batch) if memory.fits else None
         if rate is None:
             say(f"batch auto: {memory}: too much")
@@ -99,7 +100,8 @@ def _now(training: Training) -> float:
 
 
 def _give_back(device: torch.device) -> None:
-    """Let the training begin with an empty GPU, and its peak with zero."""
+    """Let the training begin without what the measuring held: an empty GPU, and its peak with zero."""
+    free_memory()
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)

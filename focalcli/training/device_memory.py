@@ -18,7 +18,7 @@ def available_memory(device: torch.device) -> int:
     if free is None:  # not Linux: all that the machine has
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [int(text) for path in _LIMITS if (text := _read(path).strip()).isdecimal()]
-    return min([free + (_status("/proc/self/status", "VmRSS:") or 0), *limits])
+    return min([free + held_memory(), *limits])
 
 
 def peak_memory(device: torch.device) -> int:
@@ -29,6 +29,11 @@ def peak_memory(device: torch.device) -> int:
     peak = _status("/proc/self/status", "VmHWM:")
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak or (own if sys.platform == "darwin" else own * 1024)
+
+
+def held_memory() -> int:
+    """Give the bytes of the machine's memory that this process holds now; where that is not known, its peak."""
+    return _status("/proc/self/status", "VmRSS:") or peak_memory(torch.device("cpu"))
 
 
 def in_words(count: int) -> str:

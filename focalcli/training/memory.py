@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from focalcli.images.fit import Fit
 from focalcli.train_config import TrainConfig
-from focalcli.training.device_memory import available_memory, in_words, peak_memory
+from focalcli.training.device_memory import available_memory, held_memory, in_words
 from focalcli.training.prepare import Plan, scales
 from focalcli.training.step import Stepper
 
@@ -61,8 +61,12 @@ class Memory:
 
 
 def estimate(plan: Plan, stepper: Stepper, photos: int) -> Memory:
-    """Work out what a training holds with batches of so many photos, at the largest input."""
+    """Work out what a training holds with batches of so many photos, at the largest input.
+
+    Ranks without a GPU each are taken to share one machine.
+    """
     config, model, device = plan.config, stepper.model, stepper.world.device
+    alone = device.type == "cuda"
     weights = _bytes([*model.parameters(), *model.buffers()])
     trained = _bytes(parameter for parameter in model.parameters() if parameter.requires_grad)
     average = weights if config.ema else 0
@@ -75,8 +79,8 @@ def estimate(plan: Plan, stepper: Stepper, photos: int) -> Memory:
         optimizer=trained * {"adamw": 2, "sgd": 1}[config.optimizer],
         average=average,
         activations=_activations(stepper, photos, size),
-        process=0 if device.type == "cuda" else max(peak_memory(device) - weights - average, 0),
-        available=available_memory(device),
+        process=0 if alone else max(held_memory() - weights - average, 0),
+        available=available_memory(device) // (1 if alone else stepper.world.size),
     )
 
 

@@ -372,7 +372,9 @@ def test_a_signal_ends_after_the_step_and_the_run_goes_on_later(
     process.send_signal(number)
     output, talk = process.communicate(timeout=60)
     assert process.returncode == code, talk
-    assert output == "" and "--resume" in talk and "Traceback" not in talk
+    more = " --preemptible" * bool(extra)
+    assert f"stopped and saved; go on with: focalcli train --resume -o {tmp_path / 'run'}{more}\n" in talk
+    assert output == "" and "Traceback" not in talk
     folder = RunFolder(tmp_path / "run")
     assert folder.state.exists() and folder.read_facts()["status"] == "stopped"
 
