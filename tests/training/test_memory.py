@@ -16,7 +16,7 @@ from focalcli.detection.retinanet import build_retinanet
 from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
 from focalcli.training import device_memory
-from focalcli.training.memory import Memory, _activations, describe, largest_input
+from focalcli.training.memory import Memory, _activations, describe, estimate, largest_input
 from focalcli.training.prepare import prepare
 from focalcli.training.schedule import build_optimizer
 from focalcli.training.step import Stepper
@@ -104,6 +104,17 @@ def test_an_estimate_is_within_a_quarter_of_what_is_held() -> None:
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
     held, estimated = map(int, done.stdout.split())
     assert 0.75 < estimated / held < 1.25, (estimated >> 20, held >> 20)
+
+
+def test_ranks_on_a_cpu_share_its_memory(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("focalcli.training.memory.available_memory", lambda device: GIB)
+    monkeypatch.setattr("focalcli.training.memory._activations", lambda stepper, photos, size: photos)
+    plan = prepare(FAST, squares)
+    model = build_retinanet(plan.model)
+    optimizer = build_optimizer(model.parameters(), FAST)
+    one, two = (Stepper(model, optimizer, World(0, 1, CPU), torch.float32, 0) for _ in range(2))
+    two.world = World(0, 2, CPU)  # set later: a stepper of two ranks would look for the other
+    assert [estimate(plan, stepper, 4).available for stepper in (one, two)] == [GIB, GIB // 2]
 
 
 def test_a_dry_run_has_the_estimate(
