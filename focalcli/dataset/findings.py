@@ -22,7 +22,7 @@ CODES: dict[str, Code] = {
     "E002": Code("error", True, "add the image to the list of images or remove the annotation"),
     "E003": Code("error", True, "add the class to the class list or remove the annotation"),
     "E004": Code("error", True, "give every image an id of its own"),
-    "E005": Code("error", True, "move the file into the data set, or name its folder with --images"),
+    "E005": Code("error", True, "move it into the data set, add --images, or --follow-symlinks if you trust the link"),
     "E006": Code("error", True, "repair the annotation or drop such boxes with --bad-boxes drop"),
     "E007": Code("error", False, "the corners were swapped"),
     "E008": Code("error", False, "the box was dropped"),
