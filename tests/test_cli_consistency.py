@@ -137,3 +137,11 @@ def test_a_shared_setting_spares_the_verbs_where_the_key_means_something_else() 
 def test_exceptions_are_still_needed() -> None:
     for verb, key in EXCEPTIONS:
         assert key in {settings.key_of(parameter) for parameter in command(verb).params}, (verb, key)
+
+
+def test_the_limit_of_pixels_is_that_of_the_images() -> None:
+    """The verbs name it without loading what reads photos."""
+    from focalcli.cli import data_options
+    from focalcli.images import sizes
+
+    assert data_options.MAX_PIXELS == sizes.MAX_PIXELS

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import say
+from focalcli.cli.data_options import MAX_PIXELS, MaxPixels, PhotoFolder, Seed
 from focalcli.cli.evaluate import annotated
 from focalcli.cli.options import BATCH
 from focalcli.errors import UsageError
@@ -22,9 +23,7 @@ def calibrate(
     data: Annotated[Path, typer.Argument(help="Data set, one the model was not trained on.")],
     target: Annotated[str, typer.Option(help="What each class must reach: precision=0.9, recall=0.95 or f1.")] = "f1",
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Use this split only.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     temperature: Annotated[
         bool, typer.Option("--temperature", help="Also scale the scores so that they say how often they are right.")
     ] = False,
@@ -36,10 +35,10 @@ def calibrate(
         typer.Option(help="Format of the result. [default: table on a terminal, else json]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Choose a score threshold for each class, to a target.
 

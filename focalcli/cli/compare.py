@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from focalcli.cli.data_options import MAX_PIXELS, MaxPixels, PhotoFolder, Seed
 from focalcli.cli.evaluate import annotated, detections
 from focalcli.cli.options import BATCH
 from focalcli.errors import GateFailed
@@ -23,9 +24,7 @@ def compare(
         Path, typer.Option(metavar="DATA", help="Data set to compare on: a folder or an annotation file.")
     ] = Path("."),
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Compare on this split only.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
     ] = None,
@@ -39,10 +38,10 @@ def compare(
         typer.Option(min=0, metavar="POINTS", help="Exit 1 where B's AP is lower by more than this; 1 point is 0.01."),
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="How often the photos are drawn.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Compare two models on the same photos, with intervals.
 

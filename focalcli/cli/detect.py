@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import escape, say
+from focalcli.cli.data_options import MAX_PIXELS, MaxPixels
 from focalcli.cli.options import BATCH
 from focalcli.cli.ranks import Devices, found_world, launched
 from focalcli.errors import DataError, FocalError, GateFailed, InputNotFound
@@ -55,7 +56,7 @@ def detect(
     shard: Annotated[
         str | None, _option("--shard", metavar="I/N", help="Take part I of N; I from 1 to N.", group="Input")
     ] = None,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
+    max_pixels: MaxPixels = MAX_PIXELS,
     output: Annotated[
         Path | None,
         _option("-o", "--output", help="A file, or a folder for lines and pictures.", group="Output"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import detail, say
+from focalcli.cli.data_options import MAX_PIXELS, MaxPixels, PhotoFolder, Seed
 from focalcli.cli.options import BATCH
 from focalcli.cli.ranks import Devices, found_world, launched
 from focalcli.errors import DataError, GateFailed, UsageError
@@ -27,9 +28,7 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure these saved detections: COCO results or JSON lines.")
     ] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result here.")
     ] = None,
@@ -65,11 +64,11 @@ def evaluate(
     voc: Annotated[
         bool, typer.Option("--voc", help="Add Pascal VOC's AP: VOC (all points), VOC07 (11 points).")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or openvino.")] = "auto",
     devices: Devices = 1,
     batch: Annotated[Any, BATCH] = "auto",
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")] = 178_956_970,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Measure mean average precision on a data set.
 

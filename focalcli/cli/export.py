@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from focalcli.cli.console import say
+from focalcli.cli.data_options import PhotoFolder
 from focalcli.errors import CannotWrite, DataError, UsageError, did_you_mean
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -53,9 +54,7 @@ def export(
         typer.Option(metavar="DATA", help="Compare detections and AP with torch's on these annotated photos."),
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of --data to compare on.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     max_drop: Annotated[float, typer.Option(min=0, help="AP that may be lost, with --data or --int8.")] = 0.005,
     max_box: Annotated[
         float | None,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from focalcli.cli.data_options import PhotoFolder, Seed
 from focalcli.insight.options import READ_BY, TopicOptions
 
 Topic = Literal["anchors", "loss", "curve", "tune", "audit", "lab"]
@@ -27,10 +28,8 @@ def insight(
         typer.Option(metavar="FILE", help="Model file, .safetensors. [default: newest run; anchors and audit: none]"),
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Look at this split only.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    images: PhotoFolder = None,
+    seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and pictures into this folder.")
     ] = None,

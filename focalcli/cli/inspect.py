@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from focalcli.cli.console import say
-from focalcli.cli.rewrite import MAX_PIXELS, FollowSymlinks, MaxPixels, say_read
+from focalcli.cli.data_options import MAX_PIXELS, FollowSymlinks, MaxPixels, PhotoFolder
+from focalcli.cli.rewrite import say_read
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,9 +27,7 @@ _SHAPES = {
 def inspect(
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Look at this split only.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, also to a terminal.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of it as one HTML file.")] = None,
     follow_symlinks: FollowSymlinks = False,

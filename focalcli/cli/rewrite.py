@@ -34,11 +34,6 @@ AllowLossy = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be written and lost; write nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at the destination.")]
 
-FollowSymlinks = Annotated[bool, typer.Option("--follow-symlinks", help="Follow symbolic links out of the data set.")]
-MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse photos with more pixels.")]
-MAX_PIXELS = 178_956_970
-"""As `images.sizes`, which help does without."""
-
 
 class Target(NamedTuple):
     """Where and how a data set is written."""

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from focalcli.cli.console import say
+from focalcli.cli.data_options import MAX_PIXELS, FollowSymlinks, MaxPixels
 from focalcli.cli.rewrite import (
-    MAX_PIXELS,
     AllowLossy,
     Crowd,
     DryRun,
-    FollowSymlinks,
     Images,
-    MaxPixels,
     Overwrite,
     Target,
     To,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from focalcli.cli.console import say
-from focalcli.cli.rewrite import MAX_PIXELS, FollowSymlinks, MaxPixels, Overwrite
+from focalcli.cli.data_options import MAX_PIXELS, FollowSymlinks, MaxPixels, PhotoFolder
+from focalcli.cli.rewrite import Overwrite
 from focalcli.errors import GateFailed
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ Level = Literal["error", "warning"]
 def validate(
     data: Annotated[Path, typer.Argument(help="Data set: a folder or an annotation file.")] = Path("."),
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Look at this split only.")] = None,
-    images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the photos, where the annotations do not say.")
-    ] = None,
+    images: PhotoFolder = None,
     fail_on: Annotated[Level, typer.Option(help="Exit 1 at findings this bad or worse.")] = "error",
     deep: Annotated[bool, typer.Option("--deep", help="Decode every photo to its last byte.")] = False,
     preset: Annotated[
