@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,10 +29,10 @@ def resolve_images(images: list[Image], source: Source, log: FindingLog) -> None
             taken.add(key)
         if 0 < image.width <= LONGEST_SIDE and 0 < image.height <= LONGEST_SIDE:
             if key != image.key:
-                images[index] = replace(image, key=key)
+                images[index] = image.but(key=key)
             continue
         width, height = _size(image, source, log)
-        images[index] = replace(image, key=key, width=width, height=height)
+        images[index] = image.but(key=key, width=width, height=height)
 
 
 def _free_key(image: Image, taken: set[str]) -> str:

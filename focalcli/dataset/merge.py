@@ -85,7 +85,7 @@ def _joined_images(datasets: Sequence[Dataset]) -> tuple[tuple[Image, ...], dict
             if number:
                 renamed[_name(dataset), image.key] = key
             extra = {**(image.extra or {}), SOURCE: _name(dataset)}
-            images.append(replace(image, key=key, source_id=image.source_id if unique else None, extra=extra))
+            images.append(image.but(key=key, source_id=image.source_id if unique else None, extra=extra))
     return tuple(images), renamed
 
 

@@ -65,8 +65,7 @@ def resplit(
     chosen = _assigned(counts, np.array(list(ratio.values())), rarest, _order(counts, rarest, known, seed))
     splits = list(ratio)
     images = tuple(
-        replace(image, split=splits[chosen[group]])
-        for image, group in zip(dataset.images, member.tolist(), strict=True)
+        image.but(split=splits[chosen[group]]) for image, group in zip(dataset.images, member.tolist(), strict=True)
     )
     return replace(dataset, images=images, info={**dataset.info, "splits": tuple(splits)})
 

@@ -10,6 +10,7 @@ from enum import IntFlag
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -47,12 +48,12 @@ class Category:
     supercategory: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True, gc=False):
     """A photo: `key` is its unique POSIX path relative to the data set, `path` the file, sizes are EXIF-upright pixels.
 
     `labelled` is False for a photo nobody has looked at (YOLO without a label file); an empty labelled one is a
-    verified negative. `extra` holds what only the source's own format knows of the photo.
+    verified negative. `extra` holds what only the source's own format knows of the photo. A struct, not a dataclass:
+    data sets have a hundred thousand of these, and one is made in a seventh of the time.
     """
 
     key: str
@@ -63,6 +64,10 @@ class Image:
     source_id: int | str | None = None
     labelled: bool = True
     extra: Mapping[str, object] | None = None
+
+    def but(self, **changes: Any) -> "Image":
+        """Give this photo with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _check_escapes(format: Format) -> None:
             root = Path(folder) / "inside"
             root.mkdir()
             dataset = sample(format, 1)
-            hostile = replace(dataset, images=(replace(dataset.images[0], key=key, path=photo(Path(folder))),))
+            hostile = replace(dataset, images=(dataset.images[0].but(key=key, path=photo(Path(folder))),))
             before = sorted(Path(folder).iterdir())
             try:
                 format.write(hostile, Sink(root, root))
@@ -134,7 +134,7 @@ def _check_round_trip(format: Format, dataset: Dataset, within: float) -> None:
         root = Path(folder) / "set"
         root.mkdir()
         path = photo(Path(folder))
-        given = replace(dataset, images=tuple(replace(image, path=path) for image in dataset.images))
+        given = replace(dataset, images=tuple(image.but(path=path) for image in dataset.images))
         format.write(given, Sink(root, root, "link"))
         assert format.sniff(Peek(root)) is not None or not dataset.images, (
             f"{format.INFO.name} does not know its own files"

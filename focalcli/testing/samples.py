@@ -1,7 +1,6 @@
 """Data sets of what a format says it carries, from a seed, for `check_format` to write and read back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,7 @@ def sample(format: Format, images: int, *, boxes: int = 2, seed: int = 0, names:
     counts = random.integers(0 if Feature.NEGATIVES in carries else 1, boxes + 1, images)
     if Feature.UNLABELLED in carries:
         photos = tuple(
-            replace(photo, labelled=bool(count) or index % 3 != 1)
+            photo.but(labelled=bool(count) or index % 3 != 1)
             for index, (photo, count) in enumerate(zip(photos, counts, strict=True))
         )
     n = int(counts.sum())

@@ -25,7 +25,7 @@ def cut(dataset: Dataset, side: int, *, overlap: float) -> tuple[Dataset, tuple[
         for tile in found:
             y, x, height, width = tile
             key = image.key if len(found) == 1 else f"{image.key}#{x},{y}"
-            images.append(replace(image, key=key, width=width, height=height))
+            images.append(image.but(key=key, width=width, height=height))
             places.append(tile)
             rows.append(mine[_seen(dataset, mine, tile) >= MIN_VISIBLE])
     tile_of = np.repeat(np.arange(len(images)), [len(r) for r in rows]).astype(np.int64)

@@ -146,7 +146,7 @@ def test_a_destination_of_one_file_holds_all_splits_and_no_photos(folder: Any, t
 
 def test_images_without_a_split_beside_others_get_one(made: Any, tmp_path: Path) -> None:
     dataset = made({}, images=2)
-    half = replace(dataset, images=(replace(dataset.images[0], split="train"), dataset.images[1]))
+    half = replace(dataset, images=(dataset.images[0].but(split="train"), dataset.images[1]))
     for to in ("coco", "voc", "yolo"):
         convert(half, tmp_path / to, to=to)
         assert {image.key: image.split for image in read_dataset(tmp_path / to).images} == {
@@ -252,8 +252,8 @@ def test_any_change_of_content_changes_the_fingerprint(made: Any) -> None:
         replace(dataset, boxes=replace(boxes, xyxy=moved)),
         replace(dataset, boxes=replace(boxes, category=boxes.category[::-1])),
         replace(dataset, boxes=boxes.take(np.array([0]))),
-        replace(dataset, images=(replace(image, key="z.jpg"), *dataset.images[1:])),
-        replace(dataset, images=(replace(image, width=201), *dataset.images[1:])),
+        replace(dataset, images=(image.but(key="z.jpg"), *dataset.images[1:])),
+        replace(dataset, images=(image.but(width=201), *dataset.images[1:])),
         replace(dataset, categories=(replace(category, name="kat"), *dataset.categories[1:])),
     ]
     prints = {fingerprint(each) for each in (dataset, *changed)}

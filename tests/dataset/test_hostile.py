@@ -80,7 +80,7 @@ def test_the_writer_refuses_what_a_reader_let_through(folder: Any, tmp_path: Pat
 
     photo = folder.photo("fine.jpg")
     dataset = read_dataset(folder.json("c.json", document("fine.jpg")))
-    evil = replace(dataset, images=(replace(dataset.images[0], key=name, path=photo),))
+    evil = replace(dataset, images=(dataset.images[0].but(key=name, path=photo),))
     before = files_outside(tmp_path)
     with refused("so it is not written, rename the image"):
         convert(evil, tmp_path / "out", to=to)

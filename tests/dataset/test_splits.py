@@ -95,7 +95,7 @@ def test_a_ratio_that_is_none_is_refused(text):
 def test_groups_are_folders_or_what_a_pattern_finds():
     data = dataset([0], [0], [0])
     keys = ["a/x_1.png", "a/y_1.png", "b/z.png"]
-    data = replace(data, images=tuple(replace(i, key=k) for i, k in zip(data.images, keys, strict=True)))
+    data = replace(data, images=tuple(i.but(key=k) for i, k in zip(data.images, keys, strict=True)))
     assert groups_by(data, []) is None
     assert groups_by(data, ["dir"]) == ["a", "a", "b"]
     assert groups_by(data, [r"_(\d)"]) == ["match 1", "match 1", "key b/z.png"]
@@ -131,7 +131,7 @@ def test_ways_to_group_are_joined_where_they_share_an_image():
     """Folder a holds 1 and 2, the pattern joins 2 and 3: one group; 4 is alone, whatever the order."""
     data = dataset([0], [0], [0], [0])
     keys = ["a/1_x.png", "a/2_day1.png", "b/3_day1.png", "c/4_y.png"]
-    data = replace(data, images=tuple(replace(i, key=k) for i, k in zip(data.images, keys, strict=True)))
+    data = replace(data, images=tuple(i.but(key=k) for i, k in zip(data.images, keys, strict=True)))
     assert groups_by(data, ["dir", r"(day\d)"]) == ["like a/1_x.png"] * 3 + ["like c/4_y.png"]
     turned = data.take_images(np.arange(4)[::-1])
     assert groups_by(turned, ["dir", r"(day\d)"]) == ["like c/4_y.png"] + ["like a/1_x.png"] * 3

@@ -23,7 +23,7 @@ def scene(folder: Path, classes: tuple[str, ...]) -> object:
         pixels = np.zeros((64, 96, 3), np.uint8)
         pixels[8:32, 8:32, channel] = 255
         Pillow.fromarray(pixels).save(folder / f"{index}.png")
-    images = tuple(replace(image, path=folder / f"{i}.png", width=96, height=64) for i, image in enumerate(data.images))
+    images = tuple(image.but(path=folder / f"{i}.png", width=96, height=64) for i, image in enumerate(data.images))
     return replace(data, images=images)
 
 
@@ -44,13 +44,13 @@ def test_without_a_shared_class_nothing_is_run(tmp_path: Path) -> None:
 
 def test_a_photo_of_another_size_than_annotated_is_refused(tmp_path: Path) -> None:
     data = scene(tmp_path, ("green",))
-    turned = replace(data, images=tuple(replace(image, width=64, height=96) for image in data.images))
+    turned = replace(data, images=tuple(image.but(width=64, height=96) for image in data.images))
     with pytest.raises(DataError, match=r"0\.png: is 96 x 64 pixels, but its annotations are of 64 x 96"):
         predict(MockRuntime(), turned, max_pixels=LIMIT)
 
 
 def test_a_photo_that_is_not_there_is_named(tmp_path: Path) -> None:
     data = scene(tmp_path, ("green",))
-    lost = replace(data, images=tuple(replace(image, path=None) for image in data.images))
+    lost = replace(data, images=tuple(image.but(path=None) for image in data.images))
     with pytest.raises(InputNotFound, match=r"0\.jpg: the photo is not there"):
         predict(MockRuntime(), lost, max_pixels=LIMIT)

@@ -123,7 +123,7 @@ def test_results_read_in_blocks_are_those_of_the_file_as_a_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     """Wherever the cuts fall: behind an object within one, or within a text that looks like the end of one."""
-    monkeypatch.setattr("focalcli.evaluation.predictions_file.BLOCK", block)
+    monkeypatch.setattr("focalcli.dataset.json_blocks.BLOCK", block)
     rows = [{"score": i / 50, "extra": {"a": {}, "b": [{}, {}]}, "note": '"},{"image_id":9, ['} for i in range(50)]
     path = results(tmp_path / "found", *rows)
     found = read_predictions(path, DATA).predictions

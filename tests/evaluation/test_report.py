@@ -30,9 +30,7 @@ def write(folder: Path, *, photos: bool = True, classes: tuple[str, ...] = ("cat
     if photos:
         for index in range(4):
             Pillow.fromarray(np.full((100, 100, 3), 40 * index, np.uint8)).save(folder / f"{index}.jpg")
-        data = replace(
-            data, images=tuple(replace(image, path=folder / f"{i}.jpg") for i, image in enumerate(data.images))
-        )
+        data = replace(data, images=tuple(image.but(path=folder / f"{i}.jpg") for i, image in enumerate(data.images)))
     given = predictions(*found)
     reasons = explain(data, given, COCO)
     write_report(folder / "report.html", reasons, intervals(matches_of(data, given), resamples=20, seed=0))

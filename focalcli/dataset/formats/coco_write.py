@@ -6,13 +6,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from focalcli.dataset.formats.coco_read import BLOCK, EXTRAS, FLAG_NAMES
+from focalcli.dataset.formats.coco_boxes import FLAG_NAMES
+from focalcli.dataset.formats.coco_read import EXTRAS
 from focalcli.dataset.layout import file_names, split_groups
 from focalcli.dataset.sink import Sink
 from focalcli.dataset.types import Boxes, Dataset, Flag, Image, Ints
 
 REGIONS = Flag.CROWD | Flag.GROUP | Flag.IGNORE
 """What becomes `iscrowd`: pycocotools heeds nothing else, not even `ignore`."""
+
+BLOCK = 50_000
+"""Annotations written at a time, so that Python objects never stand for all of them at once."""
 
 DECIMALS = 9
 """Of boxes written: a nano-pixel, so that x + w - x is w again."""
