@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """Bytes that are decoded at once."""
 
 T = TypeVar("T")

@@ -16,8 +16,11 @@ DEPTH = 2
 LAYOUT = frozenset({"annotations", "images", "labels", "train", "val", "valid", "validation", "test"})
 """Folders that are part of a data set, never a wrapper around one."""
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|[\[\]{}:,]', re.DOTALL)
-"""A text that nobody closes ends with the file: else every quote in it would be tried as the start of one."""
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"\s*+(:?)|\\?\Z)|([\[\]{}])', re.DOTALL)
+"""A text with the colon that makes it a key, or a bracket. A text that nobody closes ends with the file: else every
+quote in it would be tried as the start of one."""
+_INNER = frozenset({"{{", "{[{", "[{"})
+"""Brackets that are open within an object one level down, or within an object of an array there."""
 
 
 class Outline(NamedTuple):
@@ -113,30 +116,23 @@ def outline(text: str) -> Outline:
     keys: list[str] = []
     inner: dict[str, list[str]] = {}
     done: set[str] = set()
-    stack: list[str] = []
-    last = ""
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token in "{[":
-            stack.append(token)
-        elif token in "}]":
-            done |= {keys[-1] if keys else ""} if _depth_of_inner(stack) and token == "}" else set()
-            if stack:
-                stack.pop()
-            if not stack:
+    opened: list[str] = []
+    for name, colon, bracket in map(re.Match.groups, _TOKEN.finditer(text)):
+        key = keys[-1] if keys else ""
+        if colon:
+            if opened == ["{"]:
+                keys.append(name)
+            elif len(opened) <= 3 and "".join(opened) in _INNER and key not in done:
+                inner.setdefault(key, []).append(name)
+        elif bracket in ("{", "["):
+            opened.append(bracket)
+        elif bracket and opened:
+            if bracket == "}" and len(opened) <= 3 and "".join(opened) in _INNER:
+                done.add(key)
+            opened.pop()
+            if not opened:
                 break
-        elif token[0] == '"':
-            last = match.group(1)
-        elif token == ":" and stack == ["{"]:
-            keys.append(last)
-        elif token == ":" and _depth_of_inner(stack) and (key := keys[-1] if keys else "") not in done:
-            inner.setdefault(key, []).append(last)
     return Outline(kind, tuple(keys), {key: tuple(names) for key, names in inner.items()})
-
-
-def _depth_of_inner(stack: list[str]) -> bool:
-    """Tell whether the innermost bracket is an object one level down, or the first object of an array there."""
-    return stack in (["{", "{"], ["{", "[", "{"], ["[", "{"])
 
 
 def unwrapped(path: Path) -> Path:

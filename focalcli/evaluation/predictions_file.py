@@ -4,7 +4,7 @@ Everything is checked here: unknown images and classes, scores that are no numbe
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -135,16 +135,16 @@ def _positions(rows: Sequence[_Result], key: str, known: Mapping[Any, int], path
     Raises:
         DataError: an id is unknown; the first one is named with its record, and how many there are.
     """
-    positions = np.fromiter(map(known.get, map(attrgetter(key), rows), repeat(-1)), np.int64, len(rows))
-    unknown = np.flatnonzero(positions < 0)
-    if len(unknown):
-        first = int(unknown[0])
+    ids = [*map(attrgetter(key), rows)]
+    try:
+        return np.fromiter(map(known.__getitem__, ids), np.int64, len(ids))
+    except KeyError:
+        unknown = [number for number, own in enumerate(ids) if own not in known]
+        first = unknown[0]
         more = f" (and {len(unknown) - 1} more such detections)" if len(unknown) > 1 else ""
-        fact = f"{key} {getattr(rows[first], key)!r} is not in the data set{more}"
-        raise DataError(
-            f"{path}: {COCO_RECORD.format(before + first + 1)}", fact, "evaluate on the data set and split it is of"
-        )
-    return positions
+        fact = f"{key} {ids[first]!r} is not in the data set{more}"
+        place = f"{path}: {COCO_RECORD.format(before + first + 1)}"
+        raise DataError(place, fact, "evaluate on the data set and split it is of") from None
 
 
 def _checked(predictions: Predictions, path: Path, record: str, numbers: Ints) -> Predictions:
