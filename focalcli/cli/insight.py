@@ -1,8 +1,9 @@
 """`focalcli insight`: what anchors and focal loss do to a data set, one topic at a time."""
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,7 +47,17 @@ def insight(
 
     _refuse_foreign(context, topic)
     request = Request(data, model, split, images, seed, output, options)
-    print(json.dumps(TOPICS[topic](request), indent=2))
+    print(_as_json(TOPICS[topic](request)))
+
+
+def _as_json(result: dict[str, Any]) -> str:
+    r"""Give the result as indented JSON with a list of numbers, a box or an interval, on one line.
+
+    >>> _as_json({"box": [1, 2.5]})
+    '{\n  "box": [1, 2.5]\n}'
+    """
+    numbers = re.compile(r"\[\n([^\[\]{}\"]+)\n *\]")  # a line break within a string would be escaped
+    return numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", json.dumps(result, indent=2))
 
 
 def _refuse_foreign(context: typer.Context, topic: str) -> None:

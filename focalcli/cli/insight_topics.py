@@ -12,6 +12,9 @@ from focalcli.insight.options import TopicOptions
 if TYPE_CHECKING:
     from focalcli.dataset.types import Dataset
     from focalcli.detection.retinanet import RetinaNet
+    from focalcli.evaluation.metrics import Metrics
+
+_KNOWN = 0.5  # AP50 below which a model's word on a class is not worth a look at its labels
 
 
 class Request(NamedTuple):
@@ -99,9 +102,11 @@ def _tune(request: Request) -> dict[str, Any]:
 
 
 def _audit(request: Request) -> dict[str, Any]:
+    from focalcli.evaluation.coco import evaluate
     from focalcli.insight.audit import KINDS, audit
+    from focalcli.insight.contact_sheet import write_contact_sheet
     from focalcli.insight.cross_predict import cross_predictions, given_predictions
-    from focalcli.insight.fix_list import as_lines, surest, write_coco, write_contact_sheet, write_fix_list
+    from focalcli.insight.fix_list import as_lines, surest, write_coco, write_fix_list
     from focalcli.train_config import TrainConfig
 
     dataset = _dataset(request)
@@ -110,15 +115,36 @@ def _audit(request: Request) -> dict[str, Any]:
     else:
         config = TrainConfig(preset=request.options.preset, epochs=request.options.epochs, seed=request.seed)
         predictions = cross_predictions(dataset, config, count=request.options.folds, report=say)
+    metrics = evaluate(dataset, predictions)
     findings = audit(dataset, predictions)
     # A label or place can be wrong in several ways; as many of each kind are listed as one in twenty labels.
     listed = surest(findings, max(len(dataset.boxes) // 20, 1))
     if request.output is not None:
         write_fix_list(request.output / "fixes.jsonl", dataset, listed)
         write_coco(request.output / "suggestions.json", dataset, listed)
-        write_contact_sheet(request.output / "contact.png", dataset, surest(findings, 12))
-    top = {kind: as_lines(dataset, [f for f in findings if f.kind == kind][:5]) for kind in KINDS}
-    return {"photos": len(dataset.images), "labels": len(dataset.boxes), "listed": len(listed), "surest": top}
+        write_contact_sheet(request.output / "contact.png", dataset, listed)
+        say(f"look at {request.output / 'contact.png'}; its numbers are the lines of fixes.jsonl beside it")
+    found = _found_by_class(metrics)
+    return {
+        "photos": len(dataset.images),
+        "labels": len(dataset.boxes),
+        "AP50": found,
+        "listed": {kind: sum(f.kind == kind for f in listed) for kind in KINDS},
+        "surest": {kind: as_lines(dataset, [f for f in listed if f.kind == kind][:5]) for kind in KINDS},
+    }
+
+
+def _found_by_class(metrics: "Metrics") -> dict[str, float | None]:
+    """Give AP50 of each class, None where it has no object; say which classes the models hardly know.
+
+    What such a model says of a label tells of the model.
+    """
+    found = {c.name: None if (v := c.values["AP50"]) != v else round(v, 4) for c in metrics.classes}
+    weak = [f"{name} {value:.2f}" for name, value in found.items() if value is not None and value < _KNOWN]
+    if weak:
+        fact = f"AP50 of {', '.join(weak)}: hardly known to the models, so doubt these before the labels"
+        say(f"{fact}; models that learned longer (--epochs, --model) say more")
+    return found
 
 
 def _lab(request: Request) -> dict[str, Any]:

@@ -44,21 +44,24 @@ class Finding:
 def audit(dataset: Dataset, predictions: Predictions) -> list[Finding]:
     """Give all findings, each kind sorted by loss, the surest first; one for every label and kind, however small.
 
-    `predictions` hold low scores too: a model's detections from 0.05 up.
+    `predictions` hold low scores too: a model's detections from 0.05 up. Photos nobody has labelled are left out.
     """
     rows = learnable(dataset)
     boxes = dataset.boxes
-    label_bounds = np.searchsorted(boxes.image[rows], np.arange(len(dataset.images) + 1))
+    every = np.arange(len(dataset.images) + 1)
+    label_bounds = np.searchsorted(boxes.image[rows], every)
+    regions = np.flatnonzero(boxes.flags & int(Flag.CROWD | Flag.IGNORE))
+    region_bounds = np.searchsorted(boxes.image[regions], every)
     order = np.lexsort((-predictions.score, predictions.image))
     found = predictions.take(order)
-    bounds = np.searchsorted(found.image, np.arange(len(dataset.images) + 1))
+    bounds = np.searchsorted(found.image, every)
     findings: list[Finding] = []
     usual = _usual_overlap(dataset, found)
-    for image in range(len(dataset.images)):
+    for image in np.flatnonzero([photo.labelled for photo in dataset.images]).tolist():
         mine = rows[label_bounds[image] : label_bounds[image + 1]]
         seen = found.take(np.arange(bounds[image], bounds[image + 1]))
-        regions = np.flatnonzero((boxes.image == image) & (boxes.flags & int(Flag.CROWD | Flag.IGNORE) != 0))
-        findings += _of_image(dataset, image, mine, seen, boxes.xyxy[regions], usual)
+        around = boxes.xyxy[regions[region_bounds[image] : region_bounds[image + 1]]]
+        findings += _of_image(dataset, image, mine, seen, around, usual)
     return sorted(findings, key=lambda f: (KINDS.index(f.kind), -f.loss, f.image, f.row))
 
 

@@ -10,6 +10,7 @@ import torch
 
 from focalcli.dataset.types import Dataset
 from focalcli.detection.retinanet import RetinaNet
+from focalcli.errors import DataError
 from focalcli.evaluation.columns import Predictions, join
 from focalcli.evaluation.predict import predict
 from focalcli.images.sizes import MAX_PIXELS
@@ -25,7 +26,14 @@ from focalcli.training.run_folder import RunFolder
 def cross_predictions(
     dataset: Dataset, config: TrainConfig, *, count: int, report: Callable[[str], None]
 ) -> Predictions:
-    """Give detections of every photo from `count` trainings; same seed, same answer. Raises what training does."""
+    """Give detections of every photo from `count` trainings; same seed, same answer.
+
+    Raises:
+        DataError: there are fewer photos than models. And what training does.
+    """
+    if len(dataset.images) < count:
+        fact = f"holds {len(dataset.images)} photos, fewer than {count} folds"
+        raise DataError(dataset.root, fact, "name a model that has not seen them with --model")
     parts = []
     for number, held_out in enumerate(folds(dataset, count, seed=config.seed)):
         learned = dataset.take_images(without(dataset, held_out))
@@ -49,8 +57,7 @@ def trained(dataset: Dataset, config: TrainConfig) -> RetinaNet:
 def given_predictions(model: RetinaNet, dataset: Dataset) -> Predictions:
     """Give a model's detections of every photo, from score .05 up. Raises as `evaluation.predict.predict`."""
     settings = msgspec.structs.replace(model.config.postprocess, score_threshold=0.05, class_thresholds=None)
-    model.config = msgspec.structs.replace(model.config, postprocess=settings)
-    return predict(TorchRuntime(model), dataset, max_pixels=MAX_PIXELS).predictions
+    return predict(TorchRuntime(model).using(settings), dataset, max_pixels=MAX_PIXELS).predictions
 
 
 def _in_whole(found: Predictions, positions: np.ndarray) -> Predictions:

@@ -91,8 +91,48 @@ def test_suggestions_are_coco(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "s.json").read_text())
     [annotation] = content["annotations"]
     assert annotation["bbox"] == [100, 10, 50, 40] and annotation["category_id"] == 5
-    assert annotation["replaces"] == 100 and annotation["kind"] == "loose"
+    assert (
+        annotation["label"] == {"category_id": 3, "bbox": [100, 10, 40, 40]}
+        and annotation["replaces"] == 100
+        and annotation["kind"] == "loose"
+    )
     assert content["images"] == [{"id": 1, "file_name": "0.jpg", "width": 200, "height": 200}]
+
+
+def test_ids_are_told_where_the_source_has_them(tmp_path: Path) -> None:
+    import json
+
+    data = dataset([(100, 10, 140, 50, 1, 0)], images=2)
+    without = replace(data, boxes=replace(data.boxes, source_id=np.array([-1])))
+    loose = [Finding("loose", 1, 0, (100.0, 10.0, 150.0, 50.0), 1, 2.0)]
+    assert "annotation_id" not in as_lines(without, loose)[0]
+    write_coco(tmp_path / "s.json", without, loose)
+    [annotation] = json.loads((tmp_path / "s.json").read_text())["annotations"]
+    assert "replaces" not in annotation and annotation["label"] == {"category_id": 3, "bbox": [100, 10, 40, 40]}
+    write_coco(tmp_path / "s.json", replace(data, images=tuple(replace(i, source_id=77) for i in data.images)), loose)
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["images"][0]["id"] == content["annotations"][0]["image_id"] == 77
+
+
+def test_a_label_without_loss_is_not_listed() -> None:
+    certain = [Finding("class", 0, 0, (0.0, 0.0, 9.0, 9.0), 0, loss) for loss in (2.0, 0.0)]
+    assert surest(certain, 5) == certain[:1]
+
+
+def test_a_photo_that_nobody_labelled_misses_nothing() -> None:
+    data = dataset([(10, 10, 50, 50, 1, 0)], images=2)
+    unseen = replace(data, images=(replace(data.images[0], labelled=False), data.images[1]))
+    findings = audit(unseen, detections([(0, 0, 9, 9, 0, 1, 0.75)]))
+    assert {f.image for f in findings} == {1}
+
+
+def test_fewer_photos_than_folds_is_one_line() -> None:
+    from focalcli.errors import DataError
+    from focalcli.insight.cross_predict import cross_predictions
+    from focalcli.train_config import TrainConfig
+
+    with pytest.raises(DataError, match="x: holds 1 photos, fewer than 2 folds, name a model"):
+        cross_predictions(dataset([(0, 0, 9, 9, 0, 0)]), TrainConfig(), count=2, report=print)
 
 
 def test_errors_put_in_are_known_and_the_rest_is_untouched() -> None:
