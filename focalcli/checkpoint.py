@@ -62,7 +62,7 @@ def load_checkpoint(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
 
 def read_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """Read configuration and notes of a model file without its weights. Raises as `load_checkpoint`."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputNotFound(path, "no such model file", "give --model a file written by `focalcli train`")
     try:
         with safe_open(path, framework="pt") as file:
@@ -153,7 +153,7 @@ def load_training_state(path: Path) -> dict[str, Any]:
         InputNotFound: there is no such file.
         DataError: damaged, or something else.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputNotFound(path, "no saved training state", "start the training without --resume")
     try:
         state = load_torch_file(path)

@@ -97,9 +97,9 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         CannotWrite: `path` holds something and `overwrite` is off, or the parent cannot be written.
         IoError: the disk is full or failed.
     """
-    if path.exists() and not overwrite and (not path.is_dir() or any(path.iterdir())):
-        raise CannotWrite(path, "exists and is not an empty folder", "name another folder or add --overwrite")
     try:
+        if path.exists() and not overwrite and (not path.is_dir() or any(path.iterdir())):
+            raise CannotWrite(path, "exists and is not an empty folder", "name another folder or add --overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
         temporary = Path(tempfile.mkdtemp(prefix=_prefix(), dir=path.parent))

@@ -5,6 +5,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,12 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=True)
     assert "file too large" in done.stdout and "nothing at this name was changed" in done.stdout
     assert (tmp_path / "a.txt").read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("write", [replacing, replacing_folder])
+def test_a_name_that_is_too_long_cannot_be_written(
+    write: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    with pytest.raises(CannotWrite, match="cannot write here"), write(tmp_path / ("n" * 300)) as temporary:
+        temporary.touch()
+    assert names(tmp_path) == []

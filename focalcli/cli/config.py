@@ -109,7 +109,7 @@ def toml_value(value: Any) -> str:
 
 
 def _init(path: Path, *, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise CannotWrite(path, "exists", "name another file with -o or add --overwrite")
     write_text(path, template())
     print(path)

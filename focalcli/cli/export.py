@@ -1,5 +1,6 @@
 """`focalcli export`: a model as one ONNX file, proved equal."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -160,6 +161,6 @@ def _target(file: Path | None, source: Path) -> Path:
     target = file or source.with_suffix(".onnx")
     if target.suffix != ".onnx":
         raise UsageError("-o", f"{str(target)!r} does not end in .onnx", "readers go by the name")
-    if target.is_dir():
+    if os.path.isdir(target):
         raise CannotWrite(target, "is a folder", "name a file with -o")
     return target

@@ -1,5 +1,6 @@
 """`focalcli import`: other people's RetinaNets as checkpoints of ours."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ def import_model(
     from focalcli.export.foreign import import_file
 
     target = output or file.with_suffix(".safetensors")
-    if target.exists() and not overwrite:
+    if os.path.exists(target) and not overwrite:
         raise CannotWrite(target, "exists", "name another file with -o or add --overwrite")
     found = import_file(file, target, _read_classes(classes) if classes else None)
     say(f"{file}: {found.origin}, {found.config.num_classes} classes")

@@ -1,5 +1,6 @@
 """Write a data set in another format: losses first, then one folder or file, moved into place when it is whole."""
 
+import os
 import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
@@ -93,7 +94,7 @@ def _temporary(destination: Path, *, single: bool, overwrite: bool) -> AbstractC
     """Give where to write: a file or folder that moves to `destination` when all is done."""
     if not single:
         return files.replacing_folder(destination, overwrite=overwrite)
-    if destination.exists() and not overwrite:
+    if os.path.exists(destination) and not overwrite:
         raise CannotWrite(destination, "exists", "name another file or add --overwrite")
     return files.replacing(destination)
 
@@ -107,7 +108,7 @@ def _refuse_overlap(dataset: Dataset, destination: Path) -> None:
         source, target = Path(read_from).resolve(), destination.resolve()
         if target == source or target in source.parents:
             raise CannotWrite(destination, f"holds the source {read_from}", "choose another destination")
-        if source.is_dir() and source in target.parents:
+        if os.path.isdir(source) and source in target.parents:
             raise CannotWrite(destination, f"lies inside the source {read_from}", "choose a destination outside")
 
 
@@ -117,7 +118,7 @@ def _check_room(dataset: Dataset, destination: Path) -> None:
     Raises:
         IoError: too little space; how much is needed is said.
     """
-    folder = next(parent for parent in destination.absolute().parents if parent.is_dir())
+    folder = next(parent for parent in destination.absolute().parents if os.path.isdir(parent))
     photos = {image.path for image in dataset.images if image.path is not None}
     needed, free = sum(path.stat().st_size for path in photos if path.is_file()), shutil.disk_usage(folder).free
     if needed > free:

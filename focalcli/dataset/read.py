@@ -1,5 +1,6 @@
 """The one way into a data set: recognise the format, read it, repair it, say what was found."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,10 +37,10 @@ def read_dataset(
     options = options or ReadOptions()
     folders = (images,) if isinstance(images, Path) else tuple(images or ())
     options = replace(options, images=folders or options.images, split=split if split is not None else options.split)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputNotFound(path, "no such file or folder", "check the path of the data set")
     for folder in options.images:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise InputNotFound(folder, "no such folder", "check --images")
     path = unwrapped(path)
     name, reason = recognise(path) if format is None else (format, "you said so")

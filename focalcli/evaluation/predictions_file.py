@@ -3,6 +3,7 @@
 Everything is checked here: unknown images and classes, scores that are no numbers, boxes of negative size.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -46,7 +47,7 @@ def read_predictions(path: Path, dataset: Dataset) -> Loaded:
         InputNotFound: there is no such file.
         DataError: not such a file, or a detection in it is unsound or belongs to no image or class of the data set.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputNotFound(path, "no such file of predictions", "check --predictions")
     content = path.read_bytes()
     start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]

@@ -163,7 +163,7 @@ def open_run(wanted: Path | None, *, runs: Path = Path("runs")) -> RunFolder:
         states = [(path.stat().st_mtime_ns, path.parent) for path in sorted(runs.glob("*/last*.pt"))]
         wanted = max(states)[1] if states else runs
     folder = RunFolder(wanted)
-    if not (folder.state.is_file() or folder.previous.is_file()):
+    if not any(map(os.path.isfile, (folder.state, folder.previous))):
         raise InputNotFound(
             wanted, "holds no run that can be resumed", "name its folder with -o, or leave --resume out"
         )

@@ -245,3 +245,30 @@ def test_the_same_command_gives_the_same_bytes_whatever_the_order_of_sets(source
         trees.append(tree(tmp_path / "out"))
         shutil.rmtree(tmp_path / "out")
     assert trees[0] == trees[1] and len(trees[0]) > 60
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("convert SRC LONG --to coco", 73),
+        ("convert SRC LONG/in --to coco", 73),
+        ("convert SRC LONG.csv --to tfod", 73),
+        ("config init -o LONG.toml", 73),
+        ("convert LONG DST --to coco", 66),
+        ("inspect SRC --images LONG", 66),
+        ("detect SRC --model LONG", 66),
+        ("evaluate SRC --predictions LONG", 66),
+        ("train SRC --weights LONG --epochs 1", 66),
+        ("train --resume -o LONG", 66),
+    ],
+)
+def test_a_name_that_is_too_long_is_an_output_or_an_input(
+    line: str, code: int, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be created is 73, what cannot be there is 66; neither is a failing disk."""
+    monkeypatch.chdir(tmp_path)
+    places = {"SRC": str(source), "DST": "out", "LONG": "n" * 300}
+    for word, place in places.items():
+        line = line.replace(word, place)
+    assert run(line.split()) == code
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

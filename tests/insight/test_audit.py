@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from focalcli.dataset.types import Boxes, Category, Dataset, Flag, Image, no_boxes
 from focalcli.evaluation.columns import Predictions, no_predictions, xyxy_to_xywh
@@ -109,7 +110,9 @@ def test_ids_are_told_where_the_source_has_them(tmp_path: Path) -> None:
     write_coco(tmp_path / "s.json", without, loose)
     [annotation] = json.loads((tmp_path / "s.json").read_text())["annotations"]
     assert "replaces" not in annotation and annotation["label"] == {"category_id": 3, "bbox": [100, 10, 40, 40]}
-    write_coco(tmp_path / "s.json", replace(data, images=tuple(replace(i, source_id=77) for i in data.images)), loose)
+    write_coco(
+        tmp_path / "s.json", replace(data, images=tuple(structs.replace(i, source_id=77) for i in data.images)), loose
+    )
     content = json.loads((tmp_path / "s.json").read_text())
     assert content["images"][0]["id"] == content["annotations"][0]["image_id"] == 77
 
@@ -121,7 +124,7 @@ def test_a_label_without_loss_is_not_listed() -> None:
 
 def test_a_photo_that_nobody_labelled_misses_nothing() -> None:
     data = dataset([(10, 10, 50, 50, 1, 0)], images=2)
-    unseen = replace(data, images=(replace(data.images[0], labelled=False), data.images[1]))
+    unseen = replace(data, images=(structs.replace(data.images[0], labelled=False), data.images[1]))
     findings = audit(unseen, detections([(0, 0, 9, 9, 0, 1, 0.75)]))
     assert {f.image for f in findings} == {1}
 
