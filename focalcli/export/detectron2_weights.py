@@ -13,12 +13,14 @@ and what becomes of each here:
 
 import re
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from focalcli.config import AnchorConfig, ClassInfo, ModelConfig, model_config
 from focalcli.errors import DataError
 from focalcli.export.coco_names import coco_classes
+from focalcli.export.shapes import tensor
 
 State = dict[str, Tensor]
 
@@ -51,10 +53,17 @@ def convert(state: State, classes: tuple[ClassInfo, ...] | None, place: str) -> 
     Raises:
         DataError: a part is missing, the number of classes does not fit, or the anchors are others.
     """
-    for name in ("head.cls_score.bias", "head.bbox_pred.bias", "backbone.bottom_up.stem.conv1.weight"):
-        if name not in state:
-            raise DataError(place, f"lacks {name}", "is it a whole RetinaNet?")
-    outputs = len(state["head.cls_score.bias"]) // (_SCALES * _RATIOS)
+    cells = _SCALES * _RATIOS
+    rows = len(tensor(state, "head.cls_score.bias", (None,), place))
+    tensor(state, "head.bbox_pred.bias", (4 * cells,), place)
+    for name, first in (("cls_score", rows), ("bbox_pred", 4 * cells)):
+        tensor(state, f"head.{name}.weight", (first, None, None, None), place)
+    tensor(state, "backbone.bottom_up.stem.conv1.weight", (None, 3, None, None), place)
+    outputs, rest = divmod(rows, cells)
+    if rest:
+        raise DataError(
+            place, f"has {rows} outputs a cell, which nine anchors do not share", "other anchors cannot be imported"
+        )
     if classes is None and outputs == 80:
         classes = coco_classes()
     if classes is None or len(classes) != outputs:
@@ -62,7 +71,7 @@ def convert(state: State, classes: tuple[ClassInfo, ...] | None, place: str) -> 
         raise DataError(place, fact, "name them, a line each, with --classes FILE")
     _check_anchors(state, place)
     depth = 101 if "backbone.bottom_up.res4.22.conv1.weight" in state else 50
-    mean, std = _pixels(state)
+    mean, std = _pixels(state, place)
     config = model_config(
         f"r{depth}",
         classes,
@@ -110,10 +119,16 @@ def _half_a_stride(anchors: AnchorConfig) -> Tensor:
     return shift.reshape(-1)
 
 
-def _pixels(state: State) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Give mean and std of RGB in 0..1; older files hold theirs, newer ones leave them to the configuration."""
+def _pixels(state: State, place: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Give mean and std of RGB in 0..1; older files hold theirs, newer ones leave them to the configuration.
+
+    Raises:
+        DataError: they are not three numbers, or no deviation.
+    """
     mean = state["pixel_mean"].flatten().tolist() if "pixel_mean" in state else list(_BGR_MEAN)
     std = state["pixel_std"].flatten().tolist() if "pixel_std" in state else [1.0] * 3
+    if len(mean) != 3 or len(std) != 3 or not np.isfinite([*mean, *std]).all() or min(std) <= 0:
+        raise DataError(place, "its pixel_mean and pixel_std are not three numbers each", "repair the file")
     return tuple(value / 255 for value in reversed(mean)), tuple(value / 255 for value in reversed(std))
 
 
@@ -121,7 +136,8 @@ def _check_anchors(state: State, place: str) -> None:
     """Compare the file's own anchors, where it holds them, with the published ones."""
     for level in range(5):
         stored = state.get(f"anchor_generator.cell_anchors.{level}")
-        if stored is not None and not torch.allclose(stored, published_anchors(32 * 2**level), atol=0.01):
+        published = published_anchors(32 * 2**level)
+        if stored is not None and (stored.shape != published.shape or not torch.allclose(stored, published, atol=0.01)):
             raise DataError(place, "has anchors other than the published ones", "they cannot be mapped")
 
 

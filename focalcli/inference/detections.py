@@ -58,7 +58,7 @@ class RawDetections:
             rows == num_images
             and self.boxes.shape == (rows, slots, 4)
             and self.classes.shape == valid.shape == (rows, slots)
-            and not (self.counts > slots).any()
+            and ((self.counts >= 0) & (self.counts <= slots)).all()
         )
         if not shapes_fit:
             raise DataError(place, "its outputs do not have the shapes of detections", "export it again")
@@ -66,6 +66,8 @@ class RawDetections:
             raise DataError(place, "its answer holds values that are not finite", "train or export it again")
         if ((self.classes < 0) | (self.classes >= num_classes))[valid].any():
             raise DataError(place, f"it names classes outside its own {num_classes}", "export it again")
+        if (np.diff(self.scores, axis=1) > 0)[valid[:, 1:]].any():
+            raise DataError(place, "its scores do not descend", "export it again")
         return self
 
 

@@ -7,7 +7,7 @@ from focalcli.config import ClassInfo
 from focalcli.errors import FocalError
 from focalcli.files import write_text
 from focalcli.inference.records import rounded_boxes, rounded_scores
-from focalcli.inference.spelling import in_xml
+from focalcli.inference.spelling import in_xml, on_one_line
 from focalcli.inference.stream import Result
 
 
@@ -57,15 +57,23 @@ LABEL_FILES: dict[str, tuple[str, str, Render]] = {
 
 
 class LabelFiles:
-    """Writes one file a photo below a folder; photos that could not be read have none."""
+    """Writes one file a photo below a folder; photos that could not be read have none.
+
+    Of photos that differ in their suffix alone the first has the usual name, `a.txt`, the others `a.png.txt`.
+    """
 
     def __init__(self, folder: Path, format: str, classes: Sequence[ClassInfo]) -> None:
         below, self._suffix, self._render = LABEL_FILES[format]
         self._folder, self._classes = folder / below, classes
-        write_text(folder / "classes.txt", "".join(f"{info.name}\n" for info in classes))
+        self._written: set[Path] = set()
+        write_text(folder / "classes.txt", "".join(f"{on_one_line(info.name)}\n" for info in classes))
 
     def put(self, result: Result) -> None:
         """Write the file of a photo."""
         if not isinstance(result.record.found, FocalError):
-            path = self._folder / result.source.place.with_suffix(self._suffix)
+            place = result.source.place
+            path = self._folder / place.with_suffix(self._suffix)
+            if path in self._written:
+                path = self._folder / place.with_name(place.name + self._suffix)
+            self._written.add(path)
             write_text(path, self._render(result, self._classes))

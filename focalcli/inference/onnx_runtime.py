@@ -23,6 +23,8 @@ Run = Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]
 
 CONFIG_KEY = "focalcli.config"
 OUTPUTS = ("num_dets", "boxes", "scores", "labels")
+_KINDS = dict.fromkeys(("boxes", "scores"), ("tensor(float)", "tensor(float16)"))
+_KINDS |= dict.fromkeys(("num_dets", "labels"), ("tensor(int32)", "tensor(int64)"))
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
 # onnxruntime's exceptions have no common base of their own.
@@ -176,6 +178,9 @@ def _stored_config(session: onnxruntime.InferenceSession, place: str) -> ModelCo
     inputs, outputs = session.get_inputs(), {output.name for output in session.get_outputs()}
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not outputs.issuperset(OUTPUTS):
         raise DataError(place, "was exported without its post-processing", "export it with --output detections")
+    kinds = {output.name: output.type for output in session.get_outputs()}
+    if wrong := [name for name in OUTPUTS if kinds[name] not in _KINDS[name]]:
+        raise DataError(place, f"its output {wrong[0]} is a {kinds[wrong[0]]}", "export it again")
     try:
         return decode_config(stored, place)
     except ConfigError as error:

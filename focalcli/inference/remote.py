@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from focalcli.errors import DataError, InputNotFound, Unavailable
 from focalcli.images.decode import Pixels, decode_image
 from focalcli.images.sizes import is_photo_name
-from focalcli.inference.sources import Source
+from focalcli.inference.sources import Source, place_of
 
 
 def remote_sources(url: str, *, max_pixels: int) -> Iterator[Source]:
@@ -27,7 +26,7 @@ def remote_sources(url: str, *, max_pixels: int) -> Iterator[Source]:
         if below == [path] or is_photo_name(name):
             # Some file systems give names with their protocol, some without the root: what was asked for is kept.
             full = url.rstrip("/") + name.removeprefix(path.rstrip("/"))
-            place = PurePath(name.partition("://")[2] or name.lstrip("/"))
+            place = place_of(name.partition("://")[2] or name)
             yield Source(full, partial(_read, files, name, full, max_pixels), place)
 
 

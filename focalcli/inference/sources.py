@@ -101,7 +101,7 @@ class Finder:
         elif suffix in VIDEOS:
             from focalcli.inference.video import frames
 
-            yield from frames(path, _place(path), every=self.every)
+            yield from frames(path, place_of(path), every=self.every)
         elif suffix in ANNOTATIONS:
             yield from _annotated(Path(path), self.max_pixels)
         else:
@@ -136,7 +136,7 @@ class Finder:
 
     def _source(self, path: str) -> Source:
         read = _read_windows if self.windows and path.lower().endswith((".tif", ".tiff")) else read_picture
-        return Source(path, partial(read, Path(path), max_pixels=self.max_pixels), _place(path))
+        return Source(path, partial(read, Path(path), max_pixels=self.max_pixels), place_of(path))
 
 
 def _read_windows(path: Path, *, max_pixels: int) -> Photo:
@@ -168,7 +168,7 @@ def _failing(path: str, fact: str, remedy: str) -> Source:
     def read() -> Pixels:
         raise DataError(path, fact, remedy)
 
-    return Source(path, read, _place(path))
+    return Source(path, read, place_of(path))
 
 
 def _is_folder(path: str) -> bool:
@@ -184,8 +184,8 @@ def folder_id(path: str | Path) -> Folder:
     return status.st_dev, status.st_ino
 
 
-def _place(path: str) -> PurePath:
-    """Give a relative place for any path: without its root, and without ways up."""
+def place_of(path: str) -> PurePath:
+    """Give a relative place for any path: without its root, and without ways up, so below the folder of results."""
     parts = PurePath(os.path.normpath(path)).parts
     anchor = PurePath(path).anchor
     return PurePath(*(part for part in parts if part not in (anchor, "..")))

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from PIL import Image
 
 from focalcli.cli.console import run
 from focalcli.config import ClassInfo
@@ -144,6 +145,27 @@ def test_files_and_pictures_keep_the_names_of_their_photos(format: str, strange:
     assert {path.name for path in Path("cut/red").iterdir()} == {f"{name[:-4]}-0001.png" for name in NAMES}
     if format == "voc":
         assert all(ElementTree.parse(path).findtext("object/name") == "red" for path in labels)
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("voc", ".xml"), ("yolo", ".txt")])
+def test_photos_that_differ_in_their_suffix_have_a_file_each(format: str, suffix: str, photos: Path) -> None:
+    """Nothing is written over: `a.png` comes after `a.jpg`."""
+    first = next(photos.glob("*.png"))
+    for name in ("same.jpg", "same.png"):
+        with Image.open(first) as picture:
+            picture.save(photos / name)
+    assert run(["detect", "photos/same.jpg", "photos/same.png", "--format", format, "-o", "found"]) == 0
+    names = sorted(path.name for path in Path("found").rglob(f"same*{suffix}"))
+    assert names == [f"same.png{suffix}", f"same{suffix}"]
+
+
+def test_a_class_is_one_line_of_classes_txt(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers in YOLO files are lines of this list."""
+    classes = tuple(ClassInfo(name, i) for i, name in enumerate(("a\nb", "c", "d")))
+    runtime = MockRuntime(msgspec.structs.replace(CONFIG, classes=classes))
+    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, **_: runtime)
+    assert run(["detect", "photos", "--format", "yolo", "-o", "found"]) == 0
+    assert Path("found/classes.txt").read_text().splitlines() == ["a\\nb", "c", "d"]
 
 
 def test_class_names_are_text_in_every_format(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

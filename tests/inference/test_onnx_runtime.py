@@ -183,6 +183,15 @@ def test_an_answer_that_is_no_detection_is_refused(tmp_path: Path) -> None:
         OnnxRuntime(written(model, tmp_path)).run(np.zeros((1, 3, 32, 32), np.uint8))
 
 
+def test_an_output_of_text_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    model = constant_model()
+    model.graph.node[-1].output[0] = "numbers"
+    model.graph.node.append(helper.make_node("Cast", ["numbers"], ["num_dets"], to=TensorProto.STRING))
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
+    with pytest.raises(DataError, match=r"its output num_dets is a tensor\(string\)"):
+        OnnxRuntime(written(model, tmp_path))
+
+
 def test_a_model_that_cannot_run_is_one_clear_error(tmp_path: Path) -> None:
     model = constant_model()
     column = next(tensor for tensor in model.graph.initializer if tensor.name == "column")
