@@ -6,6 +6,7 @@ those of the network before folding.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,17 +39,7 @@ class FoldedConv2d(nn.Conv2d):
     """A convolution that applies the frozen norm behind it. `weight` is trained as it was before folding."""
 
     def __init__(self, conv: nn.Conv2d, norm: FoldedNorm) -> None:
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,  # type: ignore[arg-type]
-            conv.stride,  # type: ignore[arg-type]
-            conv.padding,  # type: ignore[arg-type]
-            conv.dilation,  # type: ignore[arg-type]
-            conv.groups,
-            bias=False,
-            device="meta",
-        )
+        super().__init__(**form_of(conv), bias=False, device="meta")
         self.weight = conv.weight
         self.same_padding = type(conv).__name__ == "Conv2dSame"
         # A tuple keeps the norm from being registered twice; deep copies still copy the pair together.
@@ -71,6 +62,12 @@ class FoldedConv2d(nn.Conv2d):
             x = pad_same(x, self.kernel_size, self.stride)
         geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
         return convolved(x, weight, shift, geometry, self.activation)
+
+
+def form_of(conv: nn.Conv2d) -> dict[str, Any]:
+    """Give the arguments that make a convolution of the same channels, kernel and geometry."""
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    return {name: getattr(conv, name) for name in names}
 
 
 def convolved(x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, activation: nn.Module) -> Tensor:

@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     boxes: list[tuple[float, float, float, float]]
     scores: list[float]
-    labels: list[int]
+    labels: list[Annotated[int, Meta(ge=-1, lt=2**31)]]
 
     def __post_init__(self) -> None:
         """Check that every row is whole."""

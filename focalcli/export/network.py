@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from focalcli.detection.frozen_norm import FoldedConv2d, FoldedNorm
+from focalcli.detection.frozen_norm import FoldedConv2d, FoldedNorm, form_of
 from focalcli.detection.retinanet import RetinaNet
 from focalcli.errors import Unavailable, UsageError
 from focalcli.export.options import OUTPUT_NAMES
@@ -86,15 +86,8 @@ def bake(model: RetinaNet) -> RetinaNet:
 
 
 def _plain(folded: FoldedConv2d) -> nn.Module:
-    conv = nn.Conv2d(
-        folded.in_channels,
-        folded.out_channels,
-        folded.kernel_size,  # type: ignore[arg-type]
-        folded.stride,  # type: ignore[arg-type]
-        folded.padding,  # type: ignore[arg-type]
-        folded.dilation,  # type: ignore[arg-type]
-        folded.groups,
-    )
+    """Give a convolution with the scaled weights and the shift as its own numbers."""
+    conv = nn.Conv2d(**form_of(folded))
     assert conv.bias is not None
     for own, values in zip((conv.weight, conv.bias), folded.folded(), strict=True):
         own.copy_(values)

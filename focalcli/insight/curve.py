@@ -34,9 +34,9 @@ def draw_curves(path: Path, gammas: Sequence[float] = GAMMAS) -> None:
         axis.plot(_PROBABILITIES, losses, color=colour, label=f"γ = {gamma:g}" + (" (cross-entropy)" * (gamma == 0)))
     axis.axvspan(0.6, 1, color="#F2F2F2", zorder=0)
     axis.text(0.8, 2.2, "well-classified\nexamples", ha="center", color="#666666")
-    axis.set(xlim=(0, 1), ylim=(0, 5), xlabel="probability of the truth, p_t", ylabel="loss")
+    axis.set(xlim=(0, 1), ylim=(0, 5), xlabel="probability of the truth, $p_t$", ylabel="loss")
     axis.legend(frameon=False)
-    axis.set_title("FL(p_t) = −(1 − p_t)^γ log(p_t)")
+    axis.set_title(r"$\mathrm{FL}(p_t) = -(1 - p_t)^\gamma\,\log(p_t)$")
     save(drawn, path)
 
 

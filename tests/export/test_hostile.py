@@ -342,6 +342,7 @@ def test_a_certificate_that_asks_for_much(refused, traced, certificate: bytes, t
         {**first, "case": {**first["case"], "seeds": [1, 2]}},
         {**first, "answers": []},
         {**first, "answers": [{"boxes": [], "scores": [1.0], "labels": []}]},
+        {**first, "answers": [{"boxes": [[0, 0, 1, 1]], "scores": [1.0], "labels": [10**30]}]},
     ):
         certificate_path(path).write_text(json.dumps({**whole, "trials": [trial]}))
         refused("verify", path)
