@@ -165,6 +165,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "postprocess": PostprocessConfig(max_detections=300),
     },
     "r101": {**_RESNET, "backbone": "resnet101"},
+    "tiny": {  # to try a chain of commands with, as `doctor` does; it learns little
+        "backbone": "test_resnet",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "pyramid_channels": 32,
+        "head_channels": 32,
+        "head_convs": 1,
+        "fit": FitConfig(min_size=96, max_size=128),
+    },
 }
 
 

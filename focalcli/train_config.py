@@ -30,7 +30,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = None
 
     # -- model
-    preset: Annotated[str, _about("Model", "lite0, r18, r50, r50v2, r101, or a timm backbone by its name.")] = "lite0"
+    preset: Annotated[
+        str, _about("Model", "lite0, r18, r50, r50v2, r101, tiny (to try things), or a timm backbone by its name.")
+    ] = "lite0"
     weights: Annotated[
         str,
         _about(

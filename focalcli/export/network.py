@@ -74,6 +74,7 @@ def trace_network(model: RetinaNet, *, size: tuple[int, int] | None, opset: int)
 def bake(model: RetinaNet) -> RetinaNet:
     """Give a float32 copy whose frozen norms are multiplied into plain convolutions, for sides in multiples of 32."""
     model = copy.deepcopy(model).eval().float().cpu()
+    model.requires_grad_(False)  # a tenth less to trace, the same graph
     for parent in list(model.modules()):
         if getattr(parent, "inplace", False):  # the tracer takes 0.15 s to take each apart
             parent.inplace = False  # type: ignore[assignment]

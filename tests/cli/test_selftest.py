@@ -1,6 +1,9 @@
 """What the self-test tells: each link of the chain, and the first that broke with its reason."""
 
+import gc
+
 import pytest
+import torch
 
 from focalcli import api
 from focalcli.cli import selftest
@@ -16,6 +19,32 @@ def test_a_broken_link_is_a_failure_with_its_reason(monkeypatch: pytest.MonkeyPa
     assert list(selftest.chain()) == [
         Check("self-test", "failure", "bay: is empty, fill it", "run focalcli doctor --debug and report what it says")
     ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "state", "fact"),
+    [
+        ([2.0, 1.0, 1.0, 0.5], "ok", "4 steps of 4 photos, loss 1.50, then 0.75"),
+        ([1.0, 1.0, 1.0, 1.0], "failure", "4 steps of 4 photos, loss 1.00, then 1.00: it does not fall"),
+        ([], "failure", "0 steps of 4 photos, loss 0.00, then 0.00: it does not fall"),
+    ],
+)
+def test_a_loss_that_does_not_fall_is_a_failure(losses: list[float], state: str, fact: str) -> None:
+    check = selftest._learned(losses)
+    assert (check.state, check.fact) == (state, fact)
+
+
+def test_a_chain_with_a_failure_is_not_said_to_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = Check("train", "failure", "it does not fall")
+    monkeypatch.setattr(selftest, "_links", lambda folder: iter([failure]))
+    assert list(selftest.chain()) == [failure]
+
+
+def test_threads_and_garbage_are_as_before_afterwards() -> None:
+    before = torch.get_num_threads(), gc.isenabled()
+    with selftest._undivided():
+        assert (torch.get_num_threads(), gc.isenabled()) == (1, False)
+    assert (torch.get_num_threads(), gc.isenabled()) == before
 
 
 @pytest.mark.parametrize(
