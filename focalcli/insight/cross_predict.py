@@ -32,7 +32,7 @@ def cross_predictions(
         DataError: there are fewer photos than models. And what training does.
     """
     if len(dataset.images) < count:
-        fact = f"holds {len(dataset.images)} photos, fewer than {count} folds"
+        fact = f"{count} folds need as many photos, and it holds {len(dataset.images)}"
         raise DataError(dataset.root, fact, "name a model that has not seen them with --model")
     parts = []
     for number, held_out in enumerate(folds(dataset, count, seed=config.seed)):

@@ -1,5 +1,6 @@
 """The settings that a search of the loss tries, by default or as told, and their names on `train`'s command line."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,9 +56,11 @@ def named(loss: LossConfig) -> dict[str, Any]:
 
 
 def command_line(loss: LossConfig, data: str) -> str:
-    """Give the command that trains with a setting."""
+    """Give the command that trains with a setting, as a shell reads it."""
     flags = [("--" + name.replace("_", "-"), value) for name, value in named(loss).items()]
-    return " ".join(["focalcli train", data, *(flag if value is True else f"{flag} {value}" for flag, value in flags)])
+    return " ".join(
+        ["focalcli train", shlex.quote(data), *(flag if value is True else f"{flag} {value}" for flag, value in flags)]
+    )
 
 
 def _number(option: str, word: str, low: float, high: float) -> float:

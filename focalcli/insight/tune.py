@@ -19,13 +19,14 @@ from focalcli.detection.retinanet import HeadOutputs, RetinaNet
 from focalcli.errors import DataError
 from focalcli.evaluation.bootstrap import Interval, interval, resample
 from focalcli.evaluation.coco import Evaluator, matches_of
-from focalcli.evaluation.columns import Floats
+from focalcli.evaluation.columns import Floats, truth_of
 from focalcli.evaluation.metrics import scorer, summarize
 from focalcli.images.fit import Fit
 from focalcli.inference.detections import Detections
 from focalcli.insight import side_by_side
 from focalcli.insight.search import SETTINGS, named
 from focalcli.insight.side_by_side import Features, features, fit_layers, logits_of
+from focalcli.training.coverage import learnable
 
 PHOTOS = 160  # at most, to train on; features are kept in memory
 RESAMPLES = 100
@@ -73,7 +74,7 @@ def tune(
     Raises:
         DataError: there is no photo to train on, or no object to evaluate on.
     """
-    if not len(train.boxes) or not len(test.boxes):
+    if not len(learnable(train)) or truth_of(test).region.all():  # crowds are neither learned nor found
         raise DataError(train.root, "tuning needs objects to train on and objects to evaluate on", "add a val split")
     seen = list(features(model, train.take_images(_spread(len(train.images)))))
     layers = fit_layers(model.config, settings, seen, seed=seed, steps=steps)

@@ -134,7 +134,7 @@ def test_fewer_photos_than_folds_is_one_line() -> None:
     from focalcli.insight.cross_predict import cross_predictions
     from focalcli.train_config import TrainConfig
 
-    with pytest.raises(DataError, match="x: holds 1 photos, fewer than 2 folds, name a model"):
+    with pytest.raises(DataError, match="x: 2 folds need as many photos, and it holds 1, name a model"):
         cross_predictions(dataset([(0, 0, 9, 9, 0, 0)]), TrainConfig(), count=2, report=print)
 
 

@@ -1,11 +1,13 @@
 """Tuning treats every setting alike, repeats itself, and leaves the model as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from focalcli.config import LossConfig
-from focalcli.dataset.types import Dataset
+from focalcli.dataset.types import Dataset, Flag
 from focalcli.detection.retinanet import RetinaNet
 from focalcli.errors import DataError, UsageError
 from focalcli.insight.observe import observe
@@ -92,6 +94,19 @@ def test_a_part_without_objects_is_refused(network: RetinaNet, dataset: Dataset)
     empty = dataset.take_images(np.zeros(0, np.int64))
     with pytest.raises(DataError, match="tuning needs objects to train on and objects to evaluate on"):
         tune(network, dataset, empty, seed=0)
+
+
+def test_crowds_alone_are_nothing_to_tune_on(network: RetinaNet, dataset: Dataset) -> None:
+    """AP would be measured on no object, and NaN is no JSON."""
+    boxes = replace(dataset.boxes, flags=np.full(len(dataset.boxes), int(Flag.CROWD)))
+    crowds = replace(dataset, boxes=boxes)
+    for train, test in ((dataset, crowds), (crowds, dataset)):
+        with pytest.raises(DataError, match="tuning needs objects to train on and objects to evaluate on"):
+            tune(network, train, test, seed=0, steps=1)
+
+
+def test_the_command_line_quotes_a_path_with_spaces() -> None:
+    assert command_line(LossConfig(), "my data").startswith("focalcli train 'my data' --loss focal")
 
 
 @pytest.mark.parametrize(
