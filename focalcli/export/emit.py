@@ -1,5 +1,6 @@
 """Small files that other programs want beside an ONNX file: Triton's `config.pbtxt`, and `labels.txt`."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def triton(name: str, certificate: Certificate) -> str:
         platform, file = "tensorrt_plan", f"{name}/1/model.plan is to be built from the ONNX file with trtexec"
     lines = [
         f"# {name}/config.pbtxt; {file}",
-        f'name: "{name}"',
+        f"name: {json.dumps(name)}",
         f'platform: "{platform}"',
         f"max_batch_size: {8 if batched else 0}",
         f"input [ {_tensor('images', kind, image if batched else [1, *image])} ]",

@@ -50,8 +50,8 @@ def rows(boxes: Array, scores: Array, labels: Array) -> Rows:
 
 
 def _flat(table: Array) -> list[Rows]:
-    """Take rows (N * D, 7) apart by their first column; how many images there were shows in it."""
-    parts = [table[table[:, 0] == image] for image in range(int(table[:, 0].max(initial=-1)) + 1)]
+    """Take rows (N * D, 7) apart where their first column, the image, changes; its values are not trusted."""
+    parts = np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1) if len(table) else []
     parts = [part[part[:, 6] >= 0] for part in parts]
     return [rows(part[:, 1:5], part[:, 5], part[:, 6]) for part in parts]
 

@@ -13,8 +13,8 @@ from focalcli.export.metadata import CONFIG_KEY, OPTIONS_KEY, metadata
 from focalcli.export.session import FileSession
 from focalcli.inference.onnx_runtime import FAILURES
 
-# A graph may lack what is looked for in its answers, as well as fail.
-_FAILURES: tuple[type[Exception], ...] = (*FAILURES, LookupError, AssertionError)
+# A graph may fail, lack what is looked for in its answers, or give text and numbers of any size for it.
+_FAILURES: tuple[type[Exception], ...] = (*FAILURES, LookupError, AssertionError, ArithmeticError, TypeError)
 
 
 class Check(NamedTuple):
