@@ -90,7 +90,9 @@ def _learned(losses: list[float]) -> Check:
     half = len(losses) // 2
     first, last = (sum(part) / max(1, len(part)) for part in (losses[:half], losses[half:]))
     fact = f"{len(losses)} steps of {_RECIPE['batch']} photos, loss {first:.2f}, then {last:.2f}"
-    return Check("train", "ok", fact) if last < first else Check("train", "failure", f"{fact}: it does not fall", _REMEDY)
+    return (
+        Check("train", "ok", fact) if last < first else Check("train", "failure", f"{fact}: it does not fall", _REMEDY)
+    )
 
 
 def _devices(data: Path, model: Path) -> Iterator[Check]:
