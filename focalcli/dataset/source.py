@@ -142,7 +142,7 @@ class Source:
 
     def folders(self, *candidates: Path) -> list[Path]:
         """Give those of the candidates that are folders inside the roots, each once."""
-        return [folder for folder in dict.fromkeys(candidates) if folder.is_dir() and self.allows(folder)]
+        return [folder for folder in dict.fromkeys(candidates) if os.path.isdir(folder) and self.allows(folder)]
 
     def allows(self, path: Path) -> bool:
         """Tell whether a path stays in the declared roots, or may leave them by `follow_symlinks`."""

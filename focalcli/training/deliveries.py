@@ -1,6 +1,6 @@
 """The batches of every step, prepared ahead, from the step at which a training starts or goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from focalcli.ranks.cores import cores
 from focalcli.train_config import TrainConfig
@@ -18,8 +18,11 @@ def deliveries(
     *,
     pin: bool,
     from_step: int,
-) -> Iterator[list[Batch]]:
-    """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs."""
+) -> Generator[list[Batch]]:
+    """Give the batches of each step from `from_step` on, prepared ahead across the ends of epochs.
+
+    Close it to end the loader processes: they heed no signal that asks, and Python waits for them at its end.
+    """
     config, samples = plan.config, plan.samples()
     source = FrozenSamples(samples, backbone.store) if backbone else samples
     keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]

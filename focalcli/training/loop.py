@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,34 +141,36 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         journal.write(start_record(plan, world, training.stepper.precision, total))
     whereabouts = Whereabouts(num_workers(config), config.photos)
     pin = world.device.type == "cuda"
-    loader = deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
-    while training.step < total:
-        began = time.perf_counter()
-        lr = base_lr(config, world.size) * lr_factor(training.step, total, config)
-        set_lr(training.stepper.optimizer, lr)
-        with saved_if_it_fails(lambda: _save(training, folder), plan, whereabouts, training.memory):
-            step_batches = next(loader)
-            waited = time.perf_counter() - began
-            done = training.stepper.run(step_batches)
-        _refuse_divergence(training, done, step_batches, folder)
-        if training.average:
-            training.average.update_parameters(training.model)
-        training.step += 1
-        seconds = time.perf_counter() - began
-        photos = sum(len(batch.positions) for batch in step_batches) * world.size
-        journal.write(
-            step_record(done, step=training.step, total=total, lr=lr, photos=photos, seconds=seconds, waited=waited)
-        )
-        epoch, rest = divmod(training.step, batch_plan.steps)
-        stop = world.any(stopping())
-        if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
-            _evaluate_and_keep(training, folder, journal, epoch)
-        elif stop:
-            _save(training, folder)
-        if config.patience and training.unimproved >= config.patience:
-            return True
-        if stop:
-            return training.step == total
+    with closing(
+        deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
+    ) as loader:
+        while training.step < total:
+            began = time.perf_counter()
+            lr = base_lr(config, world.size) * lr_factor(training.step, total, config)
+            set_lr(training.stepper.optimizer, lr)
+            with saved_if_it_fails(lambda: _save(training, folder), plan, whereabouts, training.memory):
+                step_batches = next(loader)
+                waited = time.perf_counter() - began
+                done = training.stepper.run(step_batches)
+            _refuse_divergence(training, done, step_batches, folder)
+            if training.average:
+                training.average.update_parameters(training.model)
+            training.step += 1
+            seconds = time.perf_counter() - began
+            photos = sum(len(batch.positions) for batch in step_batches) * world.size
+            journal.write(
+                step_record(done, step=training.step, total=total, lr=lr, photos=photos, seconds=seconds, waited=waited)
+            )
+            epoch, rest = divmod(training.step, batch_plan.steps)
+            stop = world.any(stopping())
+            if (rest == 0 and (epoch % config.eval_every == 0)) or training.step == total:
+                _evaluate_and_keep(training, folder, journal, epoch)
+            elif stop:
+                _save(training, folder)
+            if config.patience and training.unimproved >= config.patience:
+                return True
+            if stop:
+                return training.step == total
     return True
 
 

@@ -402,3 +402,10 @@ def test_refusals_take_less_than_200_megabytes(folder: Any) -> None:
     )
     codes, _, kilobytes = done.stdout.rpartition(" ")
     assert codes == "[65, 65]" and int(kilobytes) < 200_000, done.stdout + done.stderr
+
+
+def test_a_name_too_long_for_any_folder_is_no_folder(tmp_path: Path) -> None:
+    """A data set names its splits as it likes, and photos are looked for in folders of these names."""
+    source = source_module.Source(tmp_path)
+    assert source.folders(tmp_path / ("long" * 100), tmp_path) == [tmp_path]
+    assert source.find("long" * 100 + "/a.jpg", [tmp_path]) is None
