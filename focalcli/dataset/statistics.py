@@ -44,7 +44,7 @@ def _part(dataset: Dataset, chosen: Mask) -> dict[str, Any]:
         "box_width": quantiles(sides[:, 0]),
         "box_height": quantiles(sides[:, 1]),
         "box_relative_side": quantiles(_relative(sides, photo[boxes.image])),
-        "box_aspect": quantiles(sides[:, 0] / sides[:, 1]),
+        "box_aspect": quantiles(_aspect(sides)),
         "boxes_per_image": {"mean": _mean(counts.astype(np.float64)), **quantiles(counts.astype(np.float64))},
         "image_width": quantiles(photo[chosen, 0]),
         "image_height": quantiles(photo[chosen, 1]),
@@ -63,6 +63,13 @@ def quantiles(values: Floats) -> dict[str, float | None]:
         return dict.fromkeys(QUANTILES)
     found = np.quantile(values, list(QUANTILES.values()))
     return {name: round(float(value), 4) for name, value in zip(QUANTILES, found, strict=True)}
+
+
+def _aspect(sides: Floats) -> Floats:
+    """Give width / height of sides (n, 2), the largest number where it is beyond all numbers."""
+    with np.errstate(over="ignore"):
+        aspect: Floats = np.minimum(sides[:, 0] / sides[:, 1], np.finfo(np.float64).max)
+    return aspect
 
 
 def _classes(dataset: Dataset, category: Ints, image: Ints) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from focalcli.ranks.cores import cores
 from focalcli.train_config import TrainConfig
-from focalcli.training.frozen import FrozenBackbone, FrozenSamples
+from focalcli.training.frozen import FrozenBackbone
 from focalcli.training.prepare import Plan
 from focalcli.training.samples import Batch, BatchPlan, batches
 from focalcli.training.whereabouts import Whereabouts
@@ -23,8 +23,7 @@ def deliveries(
 
     Close it to end the loader processes: they heed no signal that asks, and Python waits for them at its end.
     """
-    config, samples = plan.config, plan.samples()
-    source = FrozenSamples(samples, backbone.store) if backbone else samples
+    config, source = plan.config, backbone.samples if backbone else plan.samples()
     keys = [step for epoch in range(config.epochs) for step in batch_plan.step_keys(epoch)][from_step:]
     flat = [batch for step in keys for batch in step]
     stream = batches(

@@ -65,6 +65,14 @@ class FeatureStore:
         except (OSError, SafetensorError):
             return None
 
+    def read_ahead(self, keys: Sequence[Key]) -> None:
+        """Ask the system to fetch these views from the disk, without waiting for it; where it can be asked."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        for key in keys:
+            with contextlib.suppress(OSError), open(self._path(key), "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
     def put(self, key: Key, view: View) -> bool:
         """Keep a view if there is room for it, and say so; where the disk is full, keep no more."""
         tensors = {name: level.cpu().contiguous() for name, level in zip(_LEVELS, view.levels, strict=True)}

@@ -26,11 +26,14 @@ from focalcli.training.samples import Batch, Key, Samples, objects_of, positions
 
 
 class Loaded(NamedTuple):
-    """A batch on its way: features of the places that the store knows, photos of the others, stacked by shape."""
+    """A batch on its way: the places whose features the store has, and photos of the others, stacked by shape.
+
+    Features do not travel from a worker to the trainer: mapping their files a second time costs less than a copy.
+    """
 
     keys: list[Key]
     objects: Objects
-    known: dict[int, list[Tensor]]
+    known: list[int]
     photos: list[tuple[list[int], Tensor]]
 
 
@@ -42,12 +45,21 @@ class FrozenSamples:
     store: FeatureStore | None
 
     def load(self, keys: Sequence[Key]) -> Loaded:
-        """Take views from the store, where it has all that it should have of the batch; else read and change photos."""
+        """Find views in the store, where it has all that it should have of the batch; else read and change photos."""
         views = self.store.get_all(keys) if self.store else {}
-        drawn = {place: self.samples[key] for place, key in enumerate(keys) if place not in views}
+        if self.store:
+            self.store.read_ahead([keys[place] for place in views])
+        drawn = self._drawn(keys, [place for place in range(len(keys)) if place not in views])
         both = {**views, **drawn}
-        known = {place: view.levels for place, view in views.items()}
-        return Loaded(list(keys), objects_of([both[i] for i in range(len(keys))]), known, self._grouped(keys, drawn))
+        objects = objects_of([both[place] for place in range(len(keys))])
+        return Loaded(list(keys), objects, list(views), self._grouped(keys, drawn))
+
+    def photos(self, keys: Sequence[Key], places: Sequence[int]) -> list[tuple[list[int], Tensor]]:
+        """Read and change photos of a batch; stack those of one padded shape."""
+        return self._grouped(keys, self._drawn(keys, places))
+
+    def _drawn(self, keys: Sequence[Key], places: Sequence[int]) -> dict[int, Sample]:
+        return {place: self.samples[keys[place]] for place in places}
 
     def _grouped(self, keys: Sequence[Key], drawn: dict[int, Sample]) -> list[tuple[list[int], Tensor]]:
         """Stack photos whose padded shapes alone are the same; those that the store will hold apart from others."""
@@ -66,23 +78,31 @@ class FrozenBackbone:
 
     model: RetinaNet
     precision: torch.dtype
-    store: FeatureStore | None
+    samples: FrozenSamples
+
+    @property
+    def store(self) -> FeatureStore | None:
+        """Give where features are kept, if anywhere."""
+        return self.samples.store
 
     def batches(self, stream: Iterator[Loaded]) -> Iterator[Batch]:
         """Give each batch with its features."""
         for loaded in stream:
-            known = {**loaded.known, **self._computed(loaded)}
+            known = self._levels(loaded)
             views = [known[place] for place in range(len(loaded.keys))]
             features = [padded(levels) for levels in zip(*views, strict=True)] or None
             yield Batch(_NO_PHOTOS, loaded.objects, positions_of(loaded.keys), features)
 
-    def _computed(self, loaded: Loaded) -> dict[int, list[Tensor]]:
-        """Give the features of the photos, by place: kept since a worker looked, or computed now and kept."""
-        found: dict[int, list[Tensor]] = {}
-        late = self.store.get_all(loaded.keys) if self.store and loaded.photos else {}
-        for places, images in loaded.photos:
-            if places[0] in late:
-                found |= {place: late[place].levels for place in places}
+    def _levels(self, loaded: Loaded) -> dict[int, list[Tensor]]:
+        """Give the features of the photos, by place: from the store, which may have them by now, or computed and kept.
+
+        Views that have gone since a worker found them are computed again.
+        """
+        views = self.store.get_all(loaded.keys) if self.store else {}
+        found = {place: view.levels for place, view in views.items()}
+        lost = [] if found else loaded.known
+        for places, images in (*loaded.photos, *self.samples.photos(loaded.keys, lost)):
+            if places[0] in found:
                 continue
             levels = [level.permute(0, 2, 3, 1) for level in self._features(images)]
             for row, place in enumerate(places):
@@ -109,7 +129,8 @@ def frozen_backbone(plan: Plan, model: RetinaNet, precision: torch.dtype, world:
     """Give the backbone that a plan does not train, with the store it names; None where it is trained."""
     if plan.config.freeze != "backbone":
         return None
-    return FrozenBackbone(model, precision, open_store(plan, model, precision, ranks=world.size))
+    samples = FrozenSamples(plan.samples(), open_store(plan, model, precision, ranks=world.size))
+    return FrozenBackbone(model, precision, samples)
 
 
 def padded(levels: Sequence[Tensor]) -> Tensor:

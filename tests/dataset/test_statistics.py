@@ -78,3 +78,14 @@ def test_nothing_at_all_has_numbers_too(folder: Any, document: Callable[..., dic
     found = statistics(read_dataset(folder.json("a.json", document([], [], cat=1))))
     assert (found["images"], found["boxes"], found["imbalance"]) == (0, 0, None)
     assert set(found["box_width"].values()) == {None}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_box_of_next_to_no_height_has_a_number_for_its_shape(
+    folder: Any, document: Callable[..., dict[str, Any]]
+) -> None:
+    """50 / 1e-308 is beyond all numbers, and JSON knows no infinity."""
+    images = [{"id": 1, "file_name": "1.jpg", "width": 200, "height": 100}]
+    rows = [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [0, 0, 50, 1e-308]}]
+    found = statistics(read_dataset(folder.json("a.json", document(images, rows, cat=5))))
+    assert found["boxes"] == 1 and math.isfinite(found["box_aspect"]["max"])
