@@ -17,7 +17,7 @@ def box_area(boxes: Tensor) -> Tensor:
 def box_iou(first: Tensor, second: Tensor) -> Tensor:
     """Give the overlaps (..., M, R) of `first` (..., M, 4) with every box of `second` (R, 4); 0 where an area is 0."""
     x1, y1, x2, y2 = first[..., None, :].unbind(-1)
-    u1, v1, u2, v2 = second.unbind(-1)
+    u1, v1, u2, v2 = second.T.contiguous()  # a CPU compares neighbours in memory many at a time
     width = (torch.minimum(x2, u2) - torch.maximum(x1, u1)).clamp_(min=0)
     height = (torch.minimum(y2, v2) - torch.maximum(y1, v1)).clamp_(min=0)
     overlap = width.mul_(height)
