@@ -32,8 +32,8 @@ def chain() -> Iterator[Check]:
 
 @contextmanager
 def _undivided() -> Iterator[None]:
-    """Compute in one thread, since several cost more than they give on photos this small (twice the time on busy
-    cores), and look for no cyclic garbage, which takes a tenth of all imports and of torch's exporter.
+    """Compute in one thread, since several wait for each other on photos this small, and look for no cyclic garbage,
+    since imports and torch's exporter make many objects and drop few.
     """
     import torch
 
@@ -66,8 +66,8 @@ def _links(folder: Path) -> Iterator[Check]:
     yield from _devices(folder / "bay", model)
 
 
-# Small and quick: this asks whether the parts work together, and whether the loss falls at all. Of its processor time
-# four fifths are imports and torch's exporter, which the smallest network pays too.
+# Small and quick: this asks whether the parts work together, and whether the loss falls at all. Most of its processor
+# time are imports and torch's exporter, which the smallest network pays too.
 _RECIPE: dict[str, Any] = {
     "preset": "tiny",
     "epochs": 4,
