@@ -53,7 +53,7 @@ class Image(msgspec.Struct, frozen=True, gc=False):
 
     `labelled` is False for a photo nobody has looked at (YOLO without a label file); an empty labelled one is a
     verified negative. `extra` holds what only the source's own format knows of the photo. A struct, not a dataclass:
-    data sets have a hundred thousand of these, and one is made in a seventh of the time.
+    data sets have a hundred thousand of these, and making one costs less.
     """
 
     key: str
