@@ -34,7 +34,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu":
-        tell = getattr(torch.cpu, "get_capabilities", None)  # torch 2.9 cannot tell, and computes in float32
+        tell = getattr(torch.cpu, "get_capabilities", None)  # before torch 2.11 it cannot tell, and computes in float32
         known = tell() if tell else {}
         native = known.get("avx512_bf16") or known.get("amx_bf16") or known.get("bf16")
         return torch.bfloat16 if native else torch.float32

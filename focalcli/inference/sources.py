@@ -101,7 +101,7 @@ class Finder:
         elif suffix in VIDEOS:
             from focalcli.inference.video import frames
 
-            yield from frames(path, place_of(path), every=self.every)
+            yield from frames(path, place_of(path), every=self.every, max_pixels=self.max_pixels)
         elif suffix in ANNOTATIONS:
             yield from _annotated(Path(path), self.max_pixels)
         else:

@@ -6,14 +6,15 @@ from pathlib import PurePath
 import numpy as np
 
 from focalcli.errors import DataError, Unavailable
-from focalcli.images.decode import Pixels
+from focalcli.images.decode import Pixels, check_pixels
 from focalcli.inference.sources import Source
 
 
-def frames(path: str, place: PurePath, *, every: int = 1) -> Iterator[Source]:
+def frames(path: str, place: PurePath, *, every: int, max_pixels: int) -> Iterator[Source]:
     """Give each `every`-th frame of a video, named `clip.mp4#12` by its number from 0.
 
-    A video that breaks off gives the frames before, then one source that says so.
+    A video that breaks off, or has a frame of more than `max_pixels`, gives the frames before, then one source that
+    says so.
 
     Raises:
         Unavailable: PyAV is not installed.
@@ -24,10 +25,15 @@ def frames(path: str, place: PurePath, *, every: int = 1) -> Iterator[Source]:
         raise Unavailable(path, "videos need PyAV", "pip install 'focalcli[video]'") from error
     try:
         with av.open(path) as container:
-            for number, frame in enumerate(container.decode(video=0)):
+            stream = container.streams.video[0]
+            check_pixels((stream.width, stream.height), path, max_pixels)  # before a decoder makes room for it
+            for number, frame in enumerate(container.decode(stream)):
+                check_pixels((frame.width, frame.height), path, max_pixels)
                 if number % every == 0:
                     pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                     yield _frame(path, place, number, pixels)
+    except DataError as error:
+        yield _broken(path, place, error)
     except (av.FFmpegError, IndexError, OSError) as error:
         yield _broken(path, place, DataError(path, f"cannot be decoded ({error})", "replace or remove it"))
 

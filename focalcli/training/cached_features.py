@@ -8,7 +8,7 @@ import msgspec
 import torch
 
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.errors import IoError
+from focalcli.errors import CannotWrite, IoError
 from focalcli.images.fit import Fit
 from focalcli.training.feature_store import FeatureStore
 from focalcli.training.fixed_views import fixed_views
@@ -21,12 +21,21 @@ _HEADROOM = 0.95  # of the photos that the limit would hold if every view were a
 
 
 def open_store(plan: Plan, model: RetinaNet, precision: torch.dtype, *, ranks: int) -> FeatureStore | None:
-    """Give the store that `--cache-features` names, or None without it; ranks share the room that is left."""
+    """Give the store that `--cache-features` names, or None without it; ranks share the room that is left.
+
+    Raises:
+        CannotWrite: there can be no folder of that name.
+    """
     config = plan.config
     if config.cache_features is None:
         return None
     name = content_name(plan, model, precision, ranks)
-    store = FeatureStore(Path(config.cache_features), name, int(config.cache_limit * 2**30))
+    folder = Path(config.cache_features)
+    try:
+        store = FeatureStore(folder, name, int(config.cache_limit * 2**30))
+    except OSError as error:  # a name too long
+        fact = f"cannot write here ({(error.strerror or str(error)).lower()})"
+        raise CannotWrite(folder, fact, "choose another place with --cache-features") from error
     needed, room = bytes_needed(plan, model, precision), _room(store)
     if needed > room:
         store.photos = int(len(plan.train.images) * room / needed * _HEADROOM)

@@ -455,6 +455,9 @@ def test_frames_of_a_video_are_photos(photos: Path, capsys: pytest.CaptureFixtur
     Path("text.mp4").write_text("no video")
     code, lines, _ = detect(capsys, "text.mp4", "photos/a.png")
     assert code == 0 and "cannot be decoded" in lines[0]["error"] and lines[1]["detections"]
+    code, lines, _ = detect(capsys, "clip.avi", "photos/a.png", "--max-pixels", "6143")
+    assert code == 0 and "96 x 64 pixels are over the limit of 6143" in lines[0]["error"] and lines[1]["detections"]
+    assert len(detect(capsys, "clip.avi", "--max-pixels", "6144")[1]) == 10
 
 
 @pytest.mark.parametrize("batch", ["auto", "1", "3"])

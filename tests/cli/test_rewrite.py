@@ -254,6 +254,7 @@ def test_the_same_command_gives_the_same_bytes_whatever_the_order_of_sets(source
         ("convert SRC LONG/in --to coco", 73),
         ("convert SRC LONG.csv --to tfod", 73),
         ("config init -o LONG.toml", 73),
+        ("train SRC --weights none --freeze backbone --cache-features LONG --dry-run", 73),
         ("convert LONG DST --to coco", 66),
         ("inspect SRC --images LONG", 66),
         ("detect SRC --model LONG", 66),
