@@ -5,6 +5,7 @@ costs as much as the convolution: 8 x 24 x 80 x 80 -> 144 channels with ReLU6 to
 numbers are the same to the bit, since clamping and rounding commute (tests/detection/test_fused_conv.py).
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -23,34 +24,49 @@ class Geometry(NamedTuple):
     groups: int
 
 
+# Where an activation ends: 6, infinity, or None where there is none.
+LIMITS: dict[type[nn.Module], float | None] = {nn.Identity: None, nn.ReLU: float("inf"), nn.ReLU6: 6.0}
+
+
 def fuses(x: Tensor, activation: nn.Module) -> bool:
     """Say whether `fused_conv2d` can take this input and this activation; an exporter is to see the plain layers."""
     return (
         x.device.type == "cpu"
         and x.dtype == torch.bfloat16
-        and isinstance(activation, (nn.ReLU, nn.ReLU6, nn.Identity))
-        and torch.backends.mkldnn.is_available()
+        and type(activation) in LIMITS
+        and has_one_pass(torch.bfloat16)
         and not torch.compiler.is_compiling()
     )
 
 
+@cache
+def has_one_pass(dtype: torch.dtype) -> bool:
+    """Say whether `one_pass` computes in this number format here: bfloat16 needs AVX-512, or an Arm with it."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def fused_conv2d(x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, activation: nn.Module) -> Tensor:
     """Give activation(conv2d(x, weight, bias)) for x (N, C, H, W) in bfloat16; see `fuses`."""
-    limit = {nn.Identity: None, nn.ReLU: float("inf"), nn.ReLU6: 6.0}[type(activation)]
-    result: Tensor = _FusedConv2d.apply(x, weight, bias, geometry, limit)
+    result: Tensor = _FusedConv2d.apply(x, weight, bias, geometry, LIMITS[type(activation)])
     return result
 
 
-class _FusedConv2d(torch.autograd.Function):
-    """`limit` is where the activation ends: 6, infinity, or None where there is none."""
+def one_pass(x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, limit: float | None) -> Tensor:
+    """Give the convolution clamped to 0 and `limit`, or as it is without one; no gradient. oneDNN's own weights fit."""
+    stride, padding, dilation, groups = geometry
+    name, limits = ("none", []) if limit is None else ("relu", []) if limit == float("inf") else _CLAMP
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, padding, stride, dilation, groups, name, limits, ""
+    )
+    return y
 
+
+class _FusedConv2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, limit: float | None) -> Tensor:
-        stride, padding, dilation, groups = geometry
-        name, limits = ("none", []) if limit is None else ("relu", []) if limit == float("inf") else _CLAMP
-        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, padding, stride, dilation, groups, name, limits, ""
-        )
+        y = one_pass(x, weight, bias, geometry, limit)
         ctx.save_for_backward(x, weight, *([] if limit is None else [y]))
         ctx.geometry, ctx.limit = geometry, limit
         return y

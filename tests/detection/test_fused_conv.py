@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from focalcli.detection import frozen_norm
 from focalcli.detection.frozen_norm import fold_frozen_norms
-from focalcli.detection.fused_conv import Geometry, fused_conv2d, fuses
+from focalcli.detection.fused_conv import Geometry, fused_conv2d, fuses, has_one_pass
 
 LAYERS = {
     "dense": (24, 40, Geometry((1, 1), (0, 0), (1, 1), 1), 1),
@@ -19,19 +19,25 @@ LAYERS = {
 }
 
 
+in_bfloat16 = pytest.mark.skipif(
+    not has_one_pass(torch.bfloat16), reason="oneDNN has no bfloat16 on this processor: it needs AVX-512"
+)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=in_bfloat16)], ids=str)
 @pytest.mark.parametrize("activation", [nn.Identity(), nn.ReLU(), nn.ReLU6()], ids=str)
 @pytest.mark.parametrize("layer", LAYERS)
-def test_fused_equals_one_after_the_other(layer: str, activation: nn.Module) -> None:
+def test_fused_equals_one_after_the_other(layer: str, activation: nn.Module, dtype: torch.dtype) -> None:
     inputs, outputs, geometry, kernel = LAYERS[layer]
     generator = torch.Generator().manual_seed(3)
-    x = torch.randn(2, inputs, 11, 14, generator=generator).bfloat16().contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(outputs, inputs // geometry.groups, kernel, kernel, generator=generator).bfloat16()
-    bias = torch.randn(outputs, generator=generator).bfloat16()
+    x = torch.randn(2, inputs, 11, 14, generator=generator).to(dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(outputs, inputs // geometry.groups, kernel, kernel, generator=generator).to(dtype)
+    bias = torch.randn(outputs, generator=generator).to(dtype)
     one, other = ([part.clone().requires_grad_() for part in (x, weight, bias)] for _ in range(2))
     plain = activation(F.conv2d(*one, *geometry))
     fused = fused_conv2d(*other, geometry, activation)
     assert torch.equal(fused, plain)
-    seed = torch.randn(plain.shape, generator=generator).bfloat16()
+    seed = torch.randn(plain.shape, generator=generator).to(dtype)
     plain.backward(seed)
     fused.backward(seed)
     # Depthwise gradients sum in another order (test_depthwise.py); bfloat16 keeps 8 bits.
@@ -42,10 +48,11 @@ def test_fused_equals_one_after_the_other(layer: str, activation: nn.Module) -> 
 
 def test_float32_and_other_activations_take_the_plain_layers() -> None:
     half = torch.zeros(1, 16, 4, 4, dtype=torch.bfloat16)
-    assert fuses(half, nn.ReLU6())
+    assert fuses(half, nn.ReLU6()) == has_one_pass(torch.bfloat16)
     assert not fuses(half.float(), nn.ReLU6()) and not fuses(half, nn.SiLU())
 
 
+@in_bfloat16
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18"])
 def test_a_backbone_gives_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)

@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from timm.layers import Conv2dSame
+from torch import nn
 
 from focalcli.checkpoint import save_model
 from focalcli.config import AnchorConfig, ClassInfo, FitConfig, ModelConfig, PostprocessConfig
-from focalcli.detection.fixed import fix
-from focalcli.detection.frozen_norm import FoldedConv2d
+from focalcli.detection.fixed import FixedConv2d, fix
+from focalcli.detection.frozen_norm import FoldedConv2d, fold_frozen_norms
 from focalcli.detection.retinanet import RetinaNet, build_retinanet
 from focalcli.errors import DataError, InputNotFound
 from focalcli.inference.detections import RawDetections
@@ -99,7 +101,7 @@ def test_a_checkpoint_is_opened_by_its_content(model: RetinaNet, tmp_path: Path)
     save_model(path, model.state_dict(), CONFIG)
     runtime = open_runtime(path, device="cpu", precision="fp32")
     assert runtime.config == CONFIG
-    images = np.random.default_rng(0).integers(0, 256, (1, 3, 64, 96)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 96)).astype(np.uint8)
     assert_same(runtime.run(images), TorchRuntime(model, device="cpu", precision="fp32").run(images))
 
 
@@ -137,3 +139,32 @@ def test_a_fixed_network_answers_bit_for_bit_the_same(model: RetinaNet, dtype: t
         before, after, again = model(images), fixed(images), fixed(images)
     for one, other, third in zip(*(out.logits + out.deltas for out in (before, after, again)), strict=True):
         assert torch.equal(one, other) and torch.equal(one, third)
+
+
+@pytest.mark.parametrize("photos_at_once", [1, 2, 3])
+def test_a_fixed_network_in_float32_answers_alike_however_photos_meet(model: RetinaNet, photos_at_once: int) -> None:
+    """Not a bit of a photo's answer depends on the photos beside it, or on the size of those seen before."""
+    fixed = copy.deepcopy(model)
+    fix(fixed, torch.float32)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, 64, 96)).astype(np.uint8))
+    with torch.inference_mode():
+        whole = fixed(images)
+        fixed(images[:, :, :32, :32])
+        part = fixed(images[:photos_at_once])
+    for one, other in zip(whole.logits + whole.deltas, part.logits + part.deltas, strict=True):
+        assert torch.equal(one[:photos_at_once], other)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (33, 65), (31, 32), (7, 5), (1, 2)])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_padding_that_goes_into_the_kernel_changes_nothing(size: tuple[int, int], kernel: int) -> None:
+    """TensorFlow's SAME at stride 2, for even and odd sides: as padded apart."""
+    torch.manual_seed(0)
+    parts = nn.Sequential(Conv2dSame(8, 8, kernel, stride=2, groups=8, bias=False), nn.BatchNorm2d(8).eval())
+    fold_frozen_norms(parts)
+    conv = parts[0]
+    assert isinstance(conv, FoldedConv2d) and conv.same_padding
+    weight, bias = conv.folded()
+    fixed = FixedConv2d(conv, conv.activation, weight=weight.detach(), bias=bias)
+    x = torch.randn(2, 8, *size).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(fixed(x), conv(x).detach(), rtol=0, atol=1e-6)
