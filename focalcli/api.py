@@ -163,7 +163,7 @@ def evaluate(
     if predictions is not None:
         loaded = read_predictions(Path(predictions), dataset)
     else:
-        runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
+        runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device, say=say)
         views = _views(tile, overlap, tta)
         at_once = None if batch == "auto" else batch
         loaded = predict(runtime, dataset, batch=at_once, max_pixels=MAX_PIXELS, views=views)
@@ -189,6 +189,7 @@ def detect(
     tta: Sequence[Literal["flip", "scales"]] = (),
     device: str = "auto",
     batch: int | Literal["auto"] = "auto",
+    say: Say = _quiet,
 ) -> "Iterator[Record]":
     """Find objects in photos, folders of photos or globs; give a record for each photo, in order, as it is known.
 
@@ -206,7 +207,7 @@ def detect(
     from focalcli.inference.stream import detect_stream
 
     sources = Finder().named([str(path) for path in paths])
-    runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device)
+    runtime = open_runtime(find_model(Path(model) if model is not None else None), device=device, say=say)
     selection = SelectionConfig(
         threshold=None if threshold is None else str(threshold),
         classes=None if classes is None else ",".join(classes),

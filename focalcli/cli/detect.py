@@ -128,7 +128,8 @@ def detect(
         model=model_id(path) if details else None,
         resume=resume,
     )
-    detector = Detector(open_runtime(path, device=deal.device(device)), batch=batch, views=views, selection=selection)
+    runtime = open_runtime(path, device=deal.device(device), say=say)
+    detector = Detector(runtime, batch=batch, views=views, selection=selection)
     deal.run = detector.batch
     known = detector.config.classes
     gates = [Gate.parse(text, known) for text in fail_if or []]

@@ -158,7 +158,7 @@ def detections(
         path = find_model(model)
         say(f"model: {path}")
         # A measurement is taken in float32, so that every runtime gives the same number.
-        runtime = open_runtime(path, device=deal.device(device) if deal else device, precision="fp32")
+        runtime = open_runtime(path, device=deal.device(device) if deal else device, precision="fp32", say=say)
         loaded = predict(runtime, dataset, batch=batch, max_pixels=max_pixels, views=views, deal=deal)
     for note in loaded.notes:
         say(note)

@@ -45,6 +45,7 @@ class Search:
         places = np.unique(np.linspace(0, len(dataset.images) - 1, PHOTOS).round().astype(np.int64))
         self.dataset = dataset.take_images(places)
         self._session, self._scratch, self._say = session, scratch, say
+        self._weight_bits = session.options.weight_bits
         self._prepared = prepared(session.model)
 
     def run(self, torch: Predictions, max_drop: float, target: Path) -> tuple[onnx.ModelProto, Quantization]:
@@ -68,12 +69,16 @@ class Search:
             fact = f"in 8 bits its AP is {wanted + max_drop - ap:.4f} below torch's, with {_layers(kept)} in float32"
             raise GateFailed(target, fact, "nothing was written; raise --max-drop or use --fp16")
         found = Quantization(method, len(self.dataset.images), tried, kept)
-        return quantized(self._prepared, ranges[method], kept), found
+        return self._quantized(ranges[method], kept), found
+
+    def _quantized(self, ranges: Ranges, kept: list[str]) -> onnx.ModelProto:
+        return quantized(self._prepared, ranges, kept, weight_bits=self._weight_bits)
 
     def _try(self, ranges: Ranges, kept: list[str], name: str) -> float:
-        self._scratch.write_bytes(quantized(self._prepared, ranges, kept).SerializeToString())
+        self._scratch.write_bytes(self._quantized(ranges, kept).SerializeToString())
         ap = round(average_precision(self.dataset, file_predictions(self._scratch, self.dataset)), 6)
-        self._say(f"8 bits, {name}: AP {ap:.4f} on {len(self.dataset.images)} photos")
+        bits = "8 bits" if self._weight_bits == 8 else f"8 bits, weights {self._weight_bits}"
+        self._say(f"{bits}, {name}: AP {ap:.4f} on {len(self.dataset.images)} photos")
         return ap
 
     def _by_disturbance(self, ranges: Ranges) -> list[str]:
@@ -83,7 +88,7 @@ class Search:
         before = network_answers(self._prepared, few)
         moved = {}
         for name in names:
-            form = quantized(self._prepared, ranges, [other for other in names if other != name])
+            form = self._quantized(ranges, [other for other in names if other != name])
             moved[name] = disturbance(before, network_answers(form, few))
         return sorted(names, key=lambda name: -moved[name])
 

@@ -11,8 +11,7 @@ import msgspec
 from focalcli import __version__
 from focalcli.config import ModelConfig, encode_config
 from focalcli.export.options import ExportOptions
-
-CONFIG_KEY, OPTIONS_KEY = "focalcli.config", "focalcli.export"
+from focalcli.inference.onnx_runtime import CONFIG_KEY, OPTIONS_KEY
 
 
 def metadata(config: ModelConfig, options: ExportOptions) -> dict[str, str]:

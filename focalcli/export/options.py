@@ -38,6 +38,7 @@ class ExportOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Output = "detections"
     opset: Annotated[int, Meta(ge=18, le=23)] = 18
     precision: Precision = "fp32"
+    weight_bits: Literal[7, 8] = 8  # of int8
 
     @property
     def output_names(self) -> tuple[str, ...]:

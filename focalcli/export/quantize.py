@@ -79,8 +79,10 @@ def find_ranges(model: onnx.ModelProto, batches: Callable[[], Iterator[Batch]], 
             return calibrator.compute_data()
 
 
-def quantized(model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str]) -> onnx.ModelProto:
-    """Give the model with its network in 8 bits, but for the convolutions of these weights."""
+def quantized(
+    model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str], *, weight_bits: int
+) -> onnx.ModelProto:
+    """Give the model with its network in 8 bits, weights in 8 or 7, but for the convolutions of these weights."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     outside = [node.name for node in model.graph.node if node.name.startswith(OUTER_ROOMS)]
@@ -88,7 +90,7 @@ def quantized(model: onnx.ModelProto, ranges: Ranges, kept_float: Sequence[str])
     quantizer = QDQQuantizer(
         copy,
         per_channel=True,
-        reduce_range=False,
+        reduce_range=weight_bits == 7,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,

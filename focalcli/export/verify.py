@@ -9,9 +9,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from focalcli.errors import DataError, InputNotFound
 from focalcli.export.agreement import describe
 from focalcli.export.certificate import Certificate, Trial, certificate_path, compare_trial, read_certificate, sha256
-from focalcli.export.metadata import CONFIG_KEY, OPTIONS_KEY, metadata
+from focalcli.export.metadata import metadata
 from focalcli.export.session import FileSession
-from focalcli.inference.onnx_runtime import FAILURES
+from focalcli.inference.onnx_runtime import CONFIG_KEY, FAILURES, OPTIONS_KEY
 
 # A graph may fail, lack what is looked for in its answers, or give text and numbers of any size for it.
 _FAILURES: tuple[type[Exception], ...] = (*FAILURES, LookupError, AssertionError, ArithmeticError, TypeError)

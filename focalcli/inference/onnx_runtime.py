@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
@@ -17,11 +18,12 @@ from focalcli.config import ModelConfig, PostprocessConfig, decode_config
 from focalcli.errors import ConfigError, DataError, InputNotFound, Unavailable, UsageError
 from focalcli.images.fit import Fit
 from focalcli.inference.detections import CPU_BATCH_PIXELS, RawDetections
+from focalcli.inference.eight_bit_sums import sums_overflow
 from focalcli.ranks.cores import threads
 
 Run = Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]
 
-CONFIG_KEY = "focalcli.config"
+CONFIG_KEY, OPTIONS_KEY = "focalcli.config", "focalcli.export"
 OUTPUTS = ("num_dets", "boxes", "scores", "labels")
 _KINDS = dict.fromkeys(("boxes", "scores"), ("tensor(float)", "tensor(float16)"))
 _KINDS |= dict.fromkeys(("num_dets", "labels"), ("tensor(int32)", "tensor(int64)"))
@@ -34,11 +36,23 @@ FAILURES: tuple[type[Exception], ...] = (
     *(kind for kind in vars(ort_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 
+OVERFLOW = (
+    "weights of 8 bits on a processor whose sums of 8-bit products overflow: it will find less than it was proved to; "
+    "export it with --weight-bits 7"
+)
+
 # How onnxruntime says that it may not look for weights in another file.
 _OUTSIDE = ("model_path must not be empty", "external data")
 
 _CHECKPOINT = "name the checkpoint it was exported from with --model"
 _REMEDY = "name a file written by `focalcli export --onnx`"
+
+
+class _Form(msgspec.Struct):
+    """What matters here of the options that a file was exported with."""
+
+    precision: str = "fp32"
+    weight_bits: int = 8
 
 
 class OnnxRuntime:
@@ -56,6 +70,7 @@ class OnnxRuntime:
         openvino = device == "openvino"
         self._session = _open_session(path, PROVIDERS["cpu"] if openvino else _provider(device), checked_only=openvino)
         self.config: ModelConfig = _stored_config(self._session, self._place)
+        self.doubt = None if openvino else _doubt(self._session, self._place)
         [entry] = self._session.get_inputs()
         self._input, self._shape = entry.name, entry.shape
         self._float = entry.type != "tensor(uint8)"
@@ -185,6 +200,18 @@ def _stored_config(session: onnxruntime.InferenceSession, place: str) -> ModelCo
         return decode_config(stored, place)
     except ConfigError as error:
         raise DataError(place, error.fact, _REMEDY) from error
+
+
+def _doubt(session: onnxruntime.InferenceSession, place: str) -> str | None:
+    """Say why the file may answer less well here than where it was proved; None where it will not."""
+    stored = session.get_modelmeta().custom_metadata_map.get(OPTIONS_KEY, "{}")
+    try:
+        form = msgspec.json.decode(stored, type=_Form)
+    except msgspec.MsgspecError:
+        return None
+    if form.precision != "int8" or form.weight_bits < 8 or session.get_providers()[0] != PROVIDERS["cpu"]:
+        return None
+    return f"{place}: {OVERFLOW}" if sums_overflow() else None
 
 
 def limits(postprocess: PostprocessConfig, config: ModelConfig) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from focalcli.errors import DataError, InputNotFound, UsageError
@@ -41,8 +42,10 @@ def model_id(path: Path) -> dict[str, str]:
         return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def open_runtime(path: Path, *, device: str = "auto", precision: str = "auto") -> Runtime:
-    """Open a model file with what runs it; its content decides, not its name.
+def open_runtime(
+    path: Path, *, device: str = "auto", precision: str = "auto", say: Callable[[str], None] = lambda line: None
+) -> Runtime:
+    """Open a model file with what runs it; its content decides, not its name. What is doubtful here is said.
 
     Raises:
         InputNotFound: there is no such file.
@@ -54,7 +57,10 @@ def open_runtime(path: Path, *, device: str = "auto", precision: str = "auto") -
         case "onnx":
             from focalcli.inference.onnx_runtime import OnnxRuntime
 
-            return OnnxRuntime(path, device=device, precision=precision)
+            runtime = OnnxRuntime(path, device=device, precision=precision)
+            if runtime.doubt:
+                say(runtime.doubt)
+            return runtime
         case "safetensors":
             from focalcli.inference.torch_runtime import TorchRuntime
 

@@ -50,6 +50,7 @@ from focalcli.images.decode import read_image
 from focalcli.images.fit import Fit
 from focalcli.inference.destinations import Destinations
 from focalcli.inference.detector import Detector
+from focalcli.inference.eight_bit_sums import weight_bits_here
 from focalcli.inference.open import find_model, open_runtime
 from focalcli.inference.records import SCHEMA
 from focalcli.inference.sources import Finder
@@ -149,7 +150,8 @@ def exported(path: Path, photos: list[str], folder: Path) -> dict[str, Path]:
     ready = prepared(form)
     few = photos[:: max(1, len(photos) // CALIBRATED_ON)]
     batches = (np.ascontiguousarray(fit.pad([fit.apply(read_image(Path(photo)))])) for photo in few)
-    files = {"onnx": form, "int8": quantized(ready, find_ranges(ready, lambda: batches, "minmax"), [])}
+    ranges = find_ranges(ready, lambda: batches, "minmax")
+    files = {"onnx": form, "int8": quantized(ready, ranges, [], weight_bits=weight_bits_here())}
     for name, content in files.items():
         onnx.save(content, folder / f"{name}.onnx")
     return {name: folder / f"{name}.onnx" for name in files}

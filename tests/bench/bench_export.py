@@ -31,6 +31,7 @@ from focalcli.export.half import to_half
 from focalcli.export.options import ExportOptions, fixed_fit
 from focalcli.export.quantize import find_ranges, prepared, quantized
 from focalcli.export.session import open_session
+from focalcli.inference.eight_bit_sums import weight_bits_here
 
 SIZE = (320, 320)
 BATCHES = (1, 8)
@@ -110,7 +111,8 @@ def legacy_run(model: torch.nn.Module, batch: np.ndarray) -> Run:
 
 def eight_bits(fp32: onnx.ModelProto) -> onnx.ModelProto:
     ready = prepared(fp32)
-    return quantized(ready, find_ranges(ready, lambda: iter([images(1), images(3)]), "minmax"), [])
+    ranges = find_ranges(ready, lambda: iter([images(1), images(3)]), "minmax")
+    return quantized(ready, ranges, [], weight_bits=weight_bits_here())
 
 
 def precisions(model: RetinaNet, files: dict[str, Path | None], rounds: int) -> None:

@@ -99,6 +99,7 @@ def test_verify_fails_with_1_and_names_what_failed(
     (["export"], 2, "error: focalcli export: no format is named, add --onnx"),
     (["export", "--onnx", "--fp16", "--int8"], 2, "error: --fp16: does not go with --int8, choose one"),
     (["export", "--onnx", "--int8"], 2, "error: --int8: needs photos to find its ranges with, add --calibrate DATA"),
+    (["export", "--onnx", "--weight-bits", "7"], 2, "error: --weight-bits: is for 8 bits only, add --int8"),
     (["export", "--onnx", "--calibrate", "x"], 2, "error: --calibrate: is for 8 bits only, add --int8"),
     (["export", "--onnx", "--split", "test"], 2, "error: --split: is of --data, which is not given, add --data DATA"),
     (["export", "--onnx", "--calibrate-split", "val"], 2, "error: --calibrate-split: is of --calibrate, which is not"),

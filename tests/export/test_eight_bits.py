@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from focalcli.dataset.types import Dataset
 from focalcli.errors import DataError, GateFailed
@@ -15,15 +16,18 @@ from focalcli.export.accuracy import average_precision, file_predictions, torch_
 from focalcli.export.agreement import LIMITS
 from focalcli.export.certificate import certificate_path
 from focalcli.export.eight_bits import Search
-from focalcli.export.options import ExportOptions
+from focalcli.export.options import ExportOptions, Precision
 from focalcli.export.quantize import METHODS, Batch, convolutions, find_ranges
 from focalcli.export.session import FileSession
 from focalcli.export.verify import verify
 from focalcli.export.write import Proof, limits_for, write_onnx
+from focalcli.inference.eight_bit_sums import weight_bits_here
+from focalcli.inference.onnx_runtime import OPTIONS_KEY, OVERFLOW
+from focalcli.inference.open import open_runtime
 from tests.export.small import PHOTOS, contents, photos
 
 LAST = "net.head.classification_head.cls_logits"
-INT8 = ExportOptions(precision="int8")
+INT8 = ExportOptions(precision="int8", weight_bits=weight_bits_here())
 
 
 def quiet(line: str) -> None:
@@ -110,7 +114,7 @@ def test_an_8_bit_file_that_loses_too_much_never_appears(
         proof = Proof(limits_for(INT8), max_drop=0.0)
         write_onnx(traced.model, target, INT8, proof, calibration=annotated, say=said.append)
     assert contents(tmp_path) == before
-    tried = [line.removeprefix("8 bits, minmax, ").partition(" in float32")[0] for line in said[2:]]
+    tried = [line.partition("minmax, ")[2].partition(" in float32")[0] for line in said[2:]]
     assert tried == ["1 layer", "2 layers", "4 layers", "8 layers", "16 layers"]
 
 
@@ -129,3 +133,33 @@ def test_photos_without_objects_cannot_calibrate(traced, annotated: Dataset, tmp
     empty = annotated.take_images(np.zeros(0, np.int64))
     with pytest.raises(DataError, match="no object is annotated, give --calibrate annotated photos"):
         Search(FileSession(traced.file(INT8), traced.config, INT8), empty, tmp_path / "x.onnx", quiet)
+
+
+def test_weights_of_7_bits_stay_within_64(traced, annotated: Dataset, minmax_only: None, tmp_path: Path) -> None:
+    """255 * 64 * 2 fits in 16 bits. Both forms say which they are, and only that of 8 bits is doubted anywhere."""
+    largest = {}
+    for bits in (7, 8):
+        options = ExportOptions(precision="int8", weight_bits=bits)
+        search = Search(
+            FileSession(traced.file(options), traced.config, options), annotated, tmp_path / "x.onnx", quiet
+        )
+        file, _ = search.run(torch_predictions(traced.model, annotated), 1.0, tmp_path / "x.onnx")
+        kinds = [numpy_helper.to_array(item) for item in file.graph.initializer if item.data_type == TensorProto.INT8]
+        largest[bits] = max(int(np.abs(numbers.astype(int)).max()) for numbers in kinds if numbers.ndim == 4)
+        [stored] = [entry.value for entry in file.metadata_props if entry.key == OPTIONS_KEY]
+        assert f'"weight_bits":{bits}' in stored
+        (tmp_path / f"{bits}.onnx").write_bytes(file.SerializeToString())
+    assert largest[7] <= 64 and largest[8] == 127
+
+
+@pytest.mark.parametrize("overflow", [True, False])
+@pytest.mark.parametrize(("precision", "bits"), [("int8", 8), ("int8", 7), ("fp32", 8)])
+def test_8_bit_weights_are_doubted_where_sums_overflow(
+    traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision, bits: Literal[7, 8], overflow: bool
+) -> None:
+    monkeypatch.setattr("focalcli.inference.onnx_runtime.sums_overflow", lambda: overflow)
+    path, said = tmp_path / "model.onnx", list[str]()
+    path.write_bytes(traced.file(ExportOptions(precision=precision, weight_bits=bits)).SerializeToString())
+    open_runtime(path, device="cpu", say=said.append)
+    doubted = overflow and precision == "int8" and bits == 8
+    assert said == ([f"{path}: {OVERFLOW}"] if doubted else [])

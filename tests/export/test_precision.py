@@ -55,8 +55,8 @@ def test_every_convolution_runs_in_8_bits_but_those_left_out(traced, tmp_path: P
     images = [np.ascontiguousarray(generated(seed, (96, 128)).transpose(2, 0, 1)[None]) for seed in (1, 2)]
     ranges = find_ranges(ready, lambda: iter(images), "minmax")
     groups = convolutions(ready)
-    runs = as_run(quantized(ready, ranges, []), tmp_path)
+    runs = as_run(quantized(ready, ranges, [], weight_bits=7), tmp_path)
     assert runs["QLinearConv"] == sum(map(len, groups.values())) and not runs["Conv"] + runs["FusedConv"]
     [left, *_] = groups
-    runs = as_run(quantized(ready, ranges, [left]), tmp_path)
+    runs = as_run(quantized(ready, ranges, [left], weight_bits=7), tmp_path)
     assert runs["Conv"] + runs["FusedConv"] == len(groups[left])

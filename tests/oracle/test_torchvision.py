@@ -1,5 +1,6 @@
 """torchvision is the oracle: its state dicts load unchanged and give its detections; matching and anchors agree."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -97,17 +98,21 @@ def same_order(one: dict[str, Tensor], other: dict[str, Tensor]) -> Tensor:
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @torch.inference_mode()
 def test_detections_equal_torchvisions(pair: tuple[nn.Module, RetinaNet], sizes: list[tuple[int, int]]) -> None:
-    theirs, ours = pair
+    """The networks in float64, where no kernel of any processor rounds enough to be taken for a mistake.
+
+    What ours makes of its outputs is float32 always: 24 bits of a coordinate of some hundred pixels.
+    """
+    theirs, ours = (copy.deepcopy(model).double() for model in pair)
     generator = torch.Generator().manual_seed(len(sizes) + sizes[0][0])
-    images = [smooth(torch.rand(1, 3, 9, 9, generator=generator), size) for size in sizes]
+    images = [smooth(torch.rand(1, 3, 9, 9, generator=generator), size).double() for size in sizes]
     theirs.transform.resize = lambda image, target: (image, target)
     expected, actual = theirs(images), detections_of(ours, images)
     for one, other in zip(expected, actual, strict=True):
         assert len(one["labels"]) > 20, "the random network must find something for this test to mean anything"
         order = same_order(one, other)
         assert torch.equal(one["labels"], other["labels"][order])
-        torch.testing.assert_close(other["boxes"][order], one["boxes"], atol=1e-3, rtol=0)
-        torch.testing.assert_close(other["scores"][order], one["scores"], atol=1e-5, rtol=0)
+        torch.testing.assert_close(other["boxes"][order], one["boxes"].float(), atol=2e-4, rtol=0)
+        torch.testing.assert_close(other["scores"][order], one["scores"].float(), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("image_size", [(256, 256), (800, 1344), (320, 416), (96, 608)], ids=str)
