@@ -51,7 +51,7 @@ def test_mistakes_are_errors_of_ours() -> None:
 
 
 def test_detect_and_evaluate_look_and_choose_as_the_flags_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, *, device: MockRuntime())
+    monkeypatch.setattr("focalcli.inference.open.open_runtime", lambda path, *, device, say: MockRuntime())
     (tmp_path / "m.safetensors").touch()
     (tmp_path / "a.png").write_bytes(photo(0, 1))
     truth = {

