@@ -24,12 +24,14 @@ class Objects(NamedTuple):
 class Targets(NamedTuple):
     """Targets of a batch. classes (N, R): class index, BACKGROUND or IGNORED. The rest describes the P positives:
 
-    positives (P,) positions in the flattened (N * R); boxes (P, 4) and anchors (P, 4) xyxy; deltas (P, 4);
-    forced (), the number of objects that only their best anchor below the threshold stands for.
+    positives (P,) positions in the flattened (N * R); objects (P,) places among those of the image; boxes (P, 4) and
+    anchors (P, 4) xyxy; deltas (P, 4).
+    forced (N,), the number of objects that only their best anchor below the threshold stands for.
     """
 
     classes: Tensor
     positives: Tensor
+    objects: Tensor
     boxes: Tensor
     anchors: Tensor
     deltas: Tensor
@@ -48,13 +50,23 @@ def build_targets(objects: Objects, anchors: Tensor, config: LossConfig) -> Targ
     )
     classes = torch.where(matched.state == State.IGNORE, IGNORED, BACKGROUND)
     positives = (matched.state == State.OBJECT).flatten().nonzero()[:, 0]
-    num_anchors = len(anchors)
-    image = positives // num_anchors
-    index = matched.object_index.flatten()[positives]
-    classes.view(-1)[positives] = objects.classes[image, index]
-    boxes = objects.boxes[image, index]
-    anchors = anchors[positives - image * num_anchors]
-    return Targets(classes, positives, boxes, anchors, encode(boxes, anchors), matched.forced.sum())
+    places = matched.object_index.flatten()[positives]
+    return describe(classes, positives, places, objects, anchors, forced=matched.forced.sum(dim=1))
+
+
+@torch.no_grad()
+def describe(
+    classes: Tensor, positives: Tensor, places: Tensor, objects: Objects, anchors: Tensor, *, forced: Tensor
+) -> Targets:
+    """Give the targets of anchors (R, 4) when it is known which are positive, and for which of their image's objects.
+
+    classes (N, R), where only positives are still wrong, are made right in place.
+    """
+    image = positives // len(anchors)
+    classes.view(-1)[positives] = objects.classes[image, places]
+    boxes = objects.boxes[image, places]
+    anchors = anchors[positives - image * len(anchors)]
+    return Targets(classes, positives, places, boxes, anchors, encode(boxes, anchors), forced)
 
 
 def pad_objects(boxes: list[Tensor], classes: list[Tensor]) -> Objects:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.detection.targets import Objects
+from focalcli.detection.targets import Objects, Targets
 from focalcli.ranks.world import World
 from focalcli.training.augment import Sample
 from focalcli.training.cached_features import open_store
 from focalcli.training.feature_store import FeatureStore, View
+from focalcli.training.known_targets import KnownTargets
 from focalcli.training.prepare import Plan
 from focalcli.training.samples import Batch, Key, Samples, objects_of, positions_of
 
@@ -79,6 +80,7 @@ class FrozenBackbone:
     model: RetinaNet
     precision: torch.dtype
     samples: FrozenSamples
+    known: KnownTargets
 
     @property
     def store(self) -> FeatureStore | None:
@@ -91,7 +93,16 @@ class FrozenBackbone:
             known = self._levels(loaded)
             views = [known[place] for place in range(len(loaded.keys))]
             features = [padded(levels) for levels in zip(*views, strict=True)] or None
-            yield Batch(_NO_PHOTOS, loaded.objects, positions_of(loaded.keys), features)
+            batch = Batch(_NO_PHOTOS, loaded.objects, positions_of(loaded.keys), features)
+            yield batch._replace(targets=self._targets(loaded.keys, batch))
+
+    def _targets(self, keys: list[Key], batch: Batch) -> Targets | None:
+        """Give what the batch's anchors should answer, where views come again; on a GPU that is quicker found anew."""
+        device = self.model.mean.device
+        if not self.store or not batch.features or device.type != "cpu":
+            return None
+        anchors = torch.cat(self.model.anchors(batch.input_size, device))
+        return self.known.of(keys, batch.objects, anchors, batch.input_size)
 
     def _levels(self, loaded: Loaded) -> dict[int, list[Tensor]]:
         """Give the features of the photos, by place: from the store, which may have them by now, or computed and kept.
@@ -130,7 +141,7 @@ def frozen_backbone(plan: Plan, model: RetinaNet, precision: torch.dtype, world:
     if plan.config.freeze != "backbone":
         return None
     samples = FrozenSamples(plan.samples(), open_store(plan, model, precision, ranks=world.size))
-    return FrozenBackbone(model, precision, samples)
+    return FrozenBackbone(model, precision, samples, KnownTargets(model.config.loss))
 
 
 def padded(levels: Sequence[Tensor]) -> Tensor:

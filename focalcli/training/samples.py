@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
 from focalcli.dataset.types import Dataset, Flag
-from focalcli.detection.targets import Objects, pad_objects
+from focalcli.detection.targets import Objects, Targets, pad_objects
 from focalcli.errors import FocalError
 from focalcli.images.decode import Pixels, read_image
 from focalcli.images.fit import Fit
@@ -46,13 +46,15 @@ COPY = 1 << 20
 class Batch(NamedTuple):
     """Photos (N, 3, H, W) uint8, channels_last, their objects, and their positions (N,) in the data set.
 
-    Where the backbone is frozen, its features C3 to C5 stand for the photos, and `images` is empty.
+    Where the backbone is frozen, its features C3 to C5 stand for the photos, and `images` is empty; `targets` may be
+    known already.
     """
 
     images: Tensor
     objects: Objects
     positions: Tensor
     features: list[Tensor] | None = None
+    targets: Targets | None = None
 
     @property
     def input_size(self) -> tuple[int, int]:

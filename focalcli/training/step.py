@@ -78,7 +78,7 @@ class Stepper:
         objects = [Objects(*(part.to(device, non_blocking=True) for part in batch.objects)) for batch in batches]
         targets = [self._targets(batch, found) for batch, found in zip(batches, objects, strict=True)]
         counts = torch.tensor([sum(len(t.positives) for t in targets), 0], device=device)
-        counts[1] = sum(t.forced for t in targets)
+        counts[1] = sum(t.forced.sum() for t in targets)
         counts = self.world.sum(counts)
         parts = torch.zeros(2, device=device)
         self.optimizer.zero_grad(set_to_none=True)
@@ -103,7 +103,7 @@ class Stepper:
         return torch.autocast(self.world.device.type, self.precision, enabled=self.precision != torch.float32)
 
     def _targets(self, batch: Batch, objects: Objects) -> Targets:
-        return build_targets(objects, self._anchors(batch), self.model.config.loss)
+        return batch.targets or build_targets(objects, self._anchors(batch), self.model.config.loss)
 
     def _anchors(self, batch: Batch) -> Tensor:
         return torch.cat(self.model.anchors(batch.input_size, self.world.device))

@@ -1,0 +1,86 @@
+"""Targets of views that come again, kept in memory: which anchors are no background, and for which object.
+
+With features from the disk, finding the targets anew was a tenth of a training step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from focalcli.config import LossConfig
+from focalcli.detection.targets import BACKGROUND, IGNORED, Objects, Targets, build_targets, describe
+from focalcli.training.samples import Key
+
+_BYTES = 256 << 20  # 70,000 views of 300 positives each; what does not fit is found anew
+_OVERHEAD = 600  # bytes of a view's Python objects
+
+
+class _Known(NamedTuple):
+    """Of one view: positive anchors (p,) and their objects (p,), ignored anchors (q,), objects forced upon anchors."""
+
+    positives: np.ndarray
+    objects: np.ndarray
+    ignored: np.ndarray
+    forced: int
+
+
+@dataclass
+class KnownTargets:
+    """Gives the targets of batches, for one configuration of the loss."""
+
+    config: LossConfig
+    room: int = _BYTES
+    _kept: dict[tuple[Key, tuple[int, int]], _Known] = field(default_factory=dict)
+
+    def of(self, keys: Sequence[Key], objects: Objects, anchors: Tensor, input_size: tuple[int, int]) -> Targets:
+        """Give the targets of views, padded to an input of this size with anchors (R, 4), as `build_targets` does.
+
+        They are the same to the bit. Views of one key have the same objects always.
+        """
+        known = [self._kept.get((key, input_size)) for key in keys]
+        views = [view for view in known if view is not None]
+        if len(views) == len(keys):
+            return _together(views, objects, anchors)
+        found = build_targets(objects, anchors, self.config)
+        for i, key in enumerate(keys):
+            if known[i] is None:
+                self._keep((key, input_size), _one(found, i))
+        return found
+
+    def _keep(self, name: tuple[Key, tuple[int, int]], view: _Known) -> None:
+        size = _OVERHEAD + sum(part.nbytes for part in view[:3])
+        if size <= self.room:
+            self.room -= size
+            self._kept[name] = view
+
+
+def _one(targets: Targets, i: int) -> _Known:
+    """Give what is to be known of the i-th image of a batch."""
+    num_anchors = targets.classes.shape[1]
+    mine = targets.positives // num_anchors == i
+    positives = targets.positives[mine] - i * num_anchors
+    ignored = (targets.classes[i] == IGNORED).nonzero()[:, 0]
+    return _Known(
+        positives=positives.numpy().astype(np.int32),
+        objects=targets.objects[mine].numpy().astype(np.int32),
+        ignored=ignored.numpy().astype(np.int32),
+        forced=int(targets.forced[i]),
+    )
+
+
+def _together(views: Sequence[_Known], objects: Objects, anchors: Tensor) -> Targets:
+    num_anchors = len(anchors)
+    classes = torch.full((len(views), num_anchors), BACKGROUND, dtype=torch.long)
+    starts = np.arange(len(views)) * num_anchors
+    ignored, positives = (
+        torch.from_numpy(np.concatenate([part + start for part, start in zip(parts, starts, strict=True)]))
+        for parts in ([view.ignored for view in views], [view.positives for view in views])
+    )
+    classes.view(-1)[ignored] = IGNORED
+    places = torch.from_numpy(np.concatenate([view.objects for view in views]).astype(np.int64))
+    forced = torch.tensor([view.forced for view in views])
+    return describe(classes, positives, places, objects, anchors, forced=forced)
