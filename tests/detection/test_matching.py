@@ -61,7 +61,7 @@ def test_targets_by_hand() -> None:
     )
     targets = build_targets(objects, ANCHORS, LossConfig())
     assert targets.classes.tolist() == [[7, IGNORED, BACKGROUND, BACKGROUND, BACKGROUND], [BACKGROUND] * 5]
-    assert targets.positives.tolist() == [0] and targets.forced.tolist() == [0]
+    assert targets.positives.tolist() == [0] and targets.forced.tolist() == [0, 0]
     assert targets.boxes.tolist() == [[0, 0, 10, 10]] and targets.deltas.tolist() == [[0, 0, 0, 0]]
 
 
