@@ -42,7 +42,8 @@ def train(
 
     Example: focalcli train bay --epochs 20 -o runs/bay
     """
-    if launched(devices, max_restarts=max_restarts, preemptible=preemptible):
+    one = sanity or config.lr == "find"  # a few photos on one device tell as much
+    if launched(1 if one else devices, max_restarts=max_restarts, preemptible=preemptible):
         return
     from focalcli.training.run import plan_training, run_training
     from focalcli.training.run_folder import open_run

@@ -29,3 +29,17 @@ def test_anchors_that_miss_are_named(squares: Path, monkeypatch: pytest.MonkeyPa
     told = capsys.readouterr().err
     assert "anchors miss 100% of the objects: see `focalcli insight anchors`" in told and "0.9 was wanted" in told
     assert "the loss fell only from" in told
+
+
+def test_one_process_is_enough(
+    squares: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--devices`, which may stand in a file of settings, starts no others that would each tell the same."""
+
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("processes were started")
+
+    monkeypatch.setattr("focalcli.ranks.launch.launch", started)
+    monkeypatch.setattr(sanity, "overfit", lambda *_: sanity.Sanity(0.95, 20, 1.0, (2.0, 0.1), ()))
+    assert focalcli(["train", str(squares), *SMALL, "--devices", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["AP50"] == 0.95
