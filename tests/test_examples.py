@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("examples")]
 SMALL = {
     "FOCALCLI_DEMO_PHOTOS": "12",
     "FOCALCLI_DEMO_SIZE": "160",
+    "FOCALCLI_TRAIN_PRESET": "tiny",
+    "FOCALCLI_TRAIN_WEIGHTS": "none",
     "FOCALCLI_TRAIN_MIN_SIZE": "64",
     "FOCALCLI_TRAIN_FORCE": "true",  # anchors are too large for photos this small
     "FOCALCLI_TRAIN_ANCHOR_SIZE": "8",
@@ -69,7 +71,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--anchor-size",
         "16",
     )
-    run("focalcli", "train", "bay", "-o", "runs/bay", *settings, cwd=folder, FOCALCLI_TRAIN_MIN_SIZE="128")
+    real = {"FOCALCLI_TRAIN_PRESET": "lite0", "FOCALCLI_TRAIN_WEIGHTS": "auto", "FOCALCLI_TRAIN_MIN_SIZE": "128"}
+    run("focalcli", "train", "bay", "-o", "runs/bay", *settings, cwd=folder, **real)
     return folder
 
 

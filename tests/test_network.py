@@ -28,7 +28,7 @@ for words in json.loads(sys.argv[1]):
     print(json.dumps([words[0], code, asked]), file=sys.stderr)
 """
 
-TRAIN = "--preset test_resnet --weights none --epochs 1 --batch 4 --min-size 64 --max-size 64 --anchor-size 8"
+TRAIN = "--preset tiny --weights none --epochs 1 --batch 4 --min-size 64 --max-size 64 --anchor-size 8"
 MODEL = "--model runs/bay/best.safetensors"
 WRITING = f"""
     demo bay --photos 12 --size 160
