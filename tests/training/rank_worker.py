@@ -1,4 +1,4 @@
-"""One rank of a step over several processes; started by torchrun's environment, writes the gradient it ends with."""
+"""One rank of steps over several processes; started by torchrun's environment, writes the gradient each ends with."""
 
 import json
 import sys
@@ -10,11 +10,13 @@ from focalcli.ranks.world import this_world
 from tests.training.test_step import run
 
 
-def main(splits: list[list[list[int]]], out: Path) -> None:
-    """Take one step on this rank's part of the photos."""
+def main(steps: dict[str, list[list[list[int]]]], out: Path) -> None:
+    """Take steps, each with another model, on this rank's part of the photos."""
     world = this_world("cpu")
-    done, gradient = run(*splits[world.rank], world=world)
-    torch.save({"gradient": gradient, "total": done.total, "positives": done.positives}, out / f"{world.rank}.pt")
+    for name, splits in steps.items():
+        done, gradient = run(*splits[world.rank], world=world)
+        found = {"gradient": gradient, "total": done.total, "positives": done.positives}
+        torch.save(found, out / f"{name}-{world.rank}.pt")
 
 
 if __name__ == "__main__":
