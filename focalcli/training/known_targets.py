@@ -77,7 +77,9 @@ def _together(views: Sequence[_Known], objects: Objects, anchors: Tensor) -> Tar
     classes = torch.full((len(views), num_anchors), BACKGROUND, dtype=torch.long)
     starts = np.arange(len(views)) * num_anchors
     ignored, positives = (
-        torch.from_numpy(np.concatenate([part + start for part, start in zip(parts, starts, strict=True)]))
+        torch.from_numpy(
+            np.concatenate([part.astype(np.int64) + start for part, start in zip(parts, starts, strict=True)])
+        )
         for parts in ([view.ignored for view in views], [view.positives for view in views])
     )
     classes.view(-1)[ignored] = IGNORED
