@@ -83,7 +83,14 @@ def _precision(device: str) -> str:
 def _runtimes() -> Iterator[Check]:
     import onnxruntime
 
+    from focalcli.inference.eight_bit_sums import sums_overflow
+
     yield Check("onnxruntime providers", "ok", ", ".join(onnxruntime.get_available_providers()))
+    if sums_overflow():
+        fact = "overflow on this processor, where weights use all 8 bits"
+        yield Check("8-bit sums", "info", fact, "export --int8 takes 7 here; elsewhere give it --weight-bits 7")
+    else:
+        yield Check("8-bit sums", "ok", "exact")
 
 
 def _weights() -> Iterator[Check]:

@@ -21,6 +21,13 @@ def test_every_look_tells_something(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("overflow", "state", "fact"), [(True, "info", "overflow"), (False, "ok", "exact")])
+def test_sums_of_8_bits_are_tried(monkeypatch: pytest.MonkeyPatch, overflow: bool, state: str, fact: str) -> None:
+    monkeypatch.setattr("focalcli.inference.eight_bit_sums.sums_overflow", lambda: overflow)
+    [check] = [check for check in checkup._runtimes() if check.name == "8-bit sums"]
+    assert check.state == state and check.fact.startswith(fact) and ("--weight-bits 7" in check.remedy) == overflow
+
+
 def test_a_missing_package_is_a_failure_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     real = checkup.version
 
