@@ -49,16 +49,16 @@ def open_regular(path: str | Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def write_error(path: Path, error: OSError, *, needed: int = 0) -> FocalError:
+def write_error(path: Path, error: OSError, *, needed: int = 0, option: str = "-o") -> FocalError:
     """Name the error of a failed write: a full disk is an I/O error (74), anything else cannot be created (73).
 
-    `needed`: the bytes that were to be written, where known.
+    `needed`: the bytes that were to be written, where known; `option`: the flag that names the place.
     """
     fact = error.strerror or str(error)
     if error.errno in _NO_SPACE:
         space = f"free {needed:,} bytes or more" if needed else "free some space"
         return IoError(path, fact.lower(), f"{space}; nothing at this name was changed")
-    return CannotWrite(path, f"cannot write here ({fact.lower()})", "choose another place with -o")
+    return CannotWrite(path, f"cannot write here ({fact.lower()})", f"choose another place with {option}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of, pad_same
+from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of, pad_same, same_totals
 from focalcli.detection.fused_conv import LIMITS, Geometry, has_one_pass, one_pass
 from focalcli.detection.retinanet import RetinaNet, TopLevels
 
@@ -57,13 +57,9 @@ def _even_padding(x: Tensor, conv: FixedConv2d) -> tuple[int, int] | None:
     Where the right side wants a pixel more than the left, the left gets it too, and the kernel a first row and column
     of zeros to meet it with: padding a photo apart costs a pass over it. None where rows and columns differ.
     """
-    wanted = {
-        max((-(-size // stride) - 1) * stride + kernel - size, 0)
-        for size, kernel, stride in zip(x.shape[-2:], conv.kernel_size, conv.geometry.stride, strict=True)
-    }
-    if len(wanted) > 1 or conv.geometry.dilation != (1, 1):
+    total, horizontal = same_totals(x, conv.kernel_size, conv.geometry.stride)
+    if total != horizontal or conv.geometry.dilation != (1, 1):
         return None
-    [total] = wanted
     return total - total // 2, total % 2
 
 
@@ -101,25 +97,27 @@ def fix(model: RetinaNet, dtype: torch.dtype) -> None:
 
 
 def _fix(module: nn.Module, dtype: torch.dtype) -> None:
-    children = list(module.named_children())
-    for i, (name, child) in enumerate(children):
+    for i, (name, child) in enumerate(list(module.named_children())):
         if isinstance(child, TopLevels) and dtype != torch.float32:
             continue
         if isinstance(child, FoldedConv2d):
             weight, bias = child.folded()
             setattr(module, name, FixedConv2d(child, child.activation, weight=weight, bias=bias).to(dtype))
         elif _is_plain(child):
-            activation: nn.Module = nn.Identity()
-            if isinstance(module, nn.Sequential) and i + 1 < len(children) and isinstance(children[i + 1][1], nn.ReLU):
-                after, activation = children[i + 1]
-                setattr(module, after, nn.Identity())
-            bias = cast(Tensor, child.bias).detach()
-            fixed = FixedConv2d(child, activation, weight=child.weight.detach(), bias=bias)
-            setattr(module, name, fixed.to(dtype))
+            weight, bias = child.weight.detach(), cast(Tensor, child.bias).detach()
+            setattr(module, name, FixedConv2d(child, _relu_behind(module, i), weight=weight, bias=bias).to(dtype))
         elif isinstance(child, nn.Conv2d):
             child.to(dtype)
         else:
             _fix(child, dtype)
+
+
+def _relu_behind(module: nn.Module, i: int) -> nn.Module:
+    """Take the ReLU behind the i-th part of a sequence out of it; where there is none, give what does nothing."""
+    if isinstance(module, nn.Sequential) and i + 1 < len(module) and isinstance(relu := module[i + 1], nn.ReLU):
+        module[i + 1] = nn.Identity()
+        return relu
+    return nn.Identity()
 
 
 def _is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:

@@ -103,10 +103,17 @@ def fold_frozen_norms(module: nn.Module) -> None:
         fold_frozen_norms(child)
 
 
+def same_totals(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, int]:
+    """Give the rows and columns that TensorFlow's SAME adds to (N, C, H, W): output = input / stride rounded up."""
+    vertical, horizontal = (
+        max((-(-size // step) - 1) * step + taps - size, 0)
+        for size, taps, step in zip(x.shape[-2:], kernel, stride, strict=True)
+    )
+    return vertical, horizontal
+
+
 def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pad (N, C, H, W) as TensorFlow's SAME: output = input / stride rounded up, the odd pixel at right and bottom."""
-    height, width = x.shape[-2:]
-    vertical = max((-(-height // stride[0]) - 1) * stride[0] + kernel[0] - height, 0)
-    horizontal = max((-(-width // stride[1]) - 1) * stride[1] + kernel[1] - width, 0)
+    """Pad (N, C, H, W) as TensorFlow's SAME: see `same_totals`, the odd pixel at right and bottom."""
+    vertical, horizontal = same_totals(x, kernel, stride)
     top, left = vertical // 2, horizontal // 2
     return F.pad(x, (left, horizontal - left, top, vertical - top))

@@ -8,7 +8,8 @@ import msgspec
 import torch
 
 from focalcli.detection.retinanet import RetinaNet
-from focalcli.errors import CannotWrite, IoError
+from focalcli.errors import IoError
+from focalcli.files import write_error
 from focalcli.images.fit import Fit
 from focalcli.training.feature_store import FeatureStore
 from focalcli.training.fixed_views import fixed_views
@@ -24,7 +25,7 @@ def open_store(plan: Plan, model: RetinaNet, precision: torch.dtype, *, ranks: i
     """Give the store that `--cache-features` names, or None without it; ranks share the room that is left.
 
     Raises:
-        CannotWrite: there can be no folder of that name.
+        CannotWrite, IoError: there can be no folder of that name, or it cannot be read.
     """
     config = plan.config
     if config.cache_features is None:
@@ -34,8 +35,7 @@ def open_store(plan: Plan, model: RetinaNet, precision: torch.dtype, *, ranks: i
     try:
         store = FeatureStore(folder, name, int(config.cache_limit * 2**30))
     except OSError as error:  # a name too long
-        fact = f"cannot write here ({(error.strerror or str(error)).lower()})"
-        raise CannotWrite(folder, fact, "choose another place with --cache-features") from error
+        raise write_error(folder, error, option="--cache-features") from error
     needed, room = bytes_needed(plan, model, precision), _room(store)
     if needed > room:
         store.photos = int(len(plan.train.images) * room / needed * _HEADROOM)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,11 +19,13 @@ _OVERHEAD = 600  # bytes of a view's Python objects
 
 
 class _Known(NamedTuple):
-    """Of one view: positive anchors (p,) and their objects (p,), ignored anchors (q,), objects forced upon anchors."""
+    """Of one view, in 32 bits: positive anchors (p,) and their objects (p,), ignored anchors (q,); and how many objects
+    are forced upon anchors.
+    """
 
-    positives: np.ndarray
-    objects: np.ndarray
-    ignored: np.ndarray
+    positives: Tensor
+    objects: Tensor
+    ignored: Tensor
     forced: int
 
 
@@ -62,27 +63,25 @@ def _one(targets: Targets, i: int) -> _Known:
     """Give what is to be known of the i-th image of a batch."""
     num_anchors = targets.classes.shape[1]
     mine = targets.positives // num_anchors == i
-    positives = targets.positives[mine] - i * num_anchors
-    ignored = (targets.classes[i] == IGNORED).nonzero()[:, 0]
     return _Known(
-        positives=positives.numpy().astype(np.int32),
-        objects=targets.objects[mine].numpy().astype(np.int32),
-        ignored=ignored.numpy().astype(np.int32),
+        positives=(targets.positives[mine] - i * num_anchors).int(),
+        objects=targets.objects[mine].int(),
+        ignored=(targets.classes[i] == IGNORED).nonzero()[:, 0].int(),
         forced=int(targets.forced[i]),
     )
 
 
 def _together(views: Sequence[_Known], objects: Objects, anchors: Tensor) -> Targets:
+    """Give the targets of a batch of known views."""
     num_anchors = len(anchors)
     classes = torch.full((len(views), num_anchors), BACKGROUND, dtype=torch.long)
-    starts = np.arange(len(views)) * num_anchors
-    ignored, positives = (
-        torch.from_numpy(
-            np.concatenate([part.astype(np.int64) + start for part, start in zip(parts, starts, strict=True)])
-        )
-        for parts in ([view.ignored for view in views], [view.positives for view in views])
-    )
-    classes.view(-1)[ignored] = IGNORED
-    places = torch.from_numpy(np.concatenate([view.objects for view in views]).astype(np.int64))
+    classes.view(-1)[_flat([view.ignored for view in views], num_anchors)] = IGNORED
+    positives = _flat([view.positives for view in views], num_anchors)
+    places = torch.cat([view.objects for view in views]).long()
     forced = torch.tensor([view.forced for view in views])
     return describe(classes, positives, places, objects, anchors, forced=forced)
+
+
+def _flat(parts: Sequence[Tensor], num_anchors: int) -> Tensor:
+    """Turn positions among the anchors of each image into positions among those of all."""
+    return torch.cat([part.long() + i * num_anchors for i, part in enumerate(parts)])
