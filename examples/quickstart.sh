@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a verified ONNX detector, in under five minutes on two CPU cores.
+# From nothing to a verified ONNX detector, in some minutes on two CPU cores (the README tells how many).
 #
 #   examples/quickstart.sh [FOLDER]    all files go there; default: ./quickstart
 #
