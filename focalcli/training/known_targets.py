@@ -1,6 +1,7 @@
 """Targets of views that come again, kept in memory: which anchors are no background, and for which object.
 
-With features from the disk, finding the targets anew was a tenth of a training step.
+With features from the disk, finding the targets anew took 33 to 63 ms of a step of about 700 (8 photos of 448 x 448
+with up to 18 objects, two cores).
 """
 
 from collections.abc import Sequence
