@@ -28,7 +28,7 @@ from focalcli.training.prepare import Plan, prepare
 from focalcli.training.schedule import base_lr, lr_factor, set_lr
 
 PHOTOS, WANTED = 8, 0.9
-_STEPS, _EVERY = 120, 20
+_BATCH, _STEPS, _EVERY = 2, 320, 40  # two photos a step: with so few it is the number of steps that counts
 _TINY = 4.0  # pixels in the network, the shorter side of a box
 
 
@@ -48,7 +48,7 @@ class Sanity(NamedTuple):
 
 
 def overfit(plan: Plan, world: World, say: Callable[[str], None]) -> Sanity:
-    """Train on eight photos with objects until AP50 is above 0.9 on them, or for 120 steps."""
+    """Train on eight photos with objects until AP50 is above 0.9 on them, or for 320 steps of two."""
     small, config = _few(plan)
     training = begin(small, world)
     batch_plan = training.plan.batches(world)
@@ -107,7 +107,7 @@ def _few(plan: Plan) -> tuple[Plan, TrainConfig]:
         flip="none",
         ema=0.0,
         epochs=_STEPS,
-        batch=PHOTOS,
+        batch=_BATCH,
         accumulate=1,
         workers=0,
         cache_features=None,
