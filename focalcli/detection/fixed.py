@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from focalcli.detection.dense import DenseConv2d
 from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of, pad_same, same_totals
 from focalcli.detection.fused_conv import LIMITS, Geometry, has_one_pass, one_pass
 from focalcli.detection.retinanet import RetinaNet, TopLevels
@@ -123,7 +124,7 @@ def _relu_behind(module: nn.Module, i: int) -> nn.Module:
 def _is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Say whether a module is a convolution of torch's own, with a bias, padded with as many zeros as numbers say."""
     return (
-        type(module) is nn.Conv2d
+        type(module) in (nn.Conv2d, DenseConv2d)
         and module.bias is not None
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)

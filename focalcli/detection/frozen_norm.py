@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from focalcli.detection.dense import by_products, dense_conv2d
 from focalcli.detection.fused_conv import Geometry, fused_conv2d, fuses
 
 
@@ -75,6 +76,9 @@ def convolved(x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, acti
     x, weight, shift = autocast(x, weight, shift)
     if fuses(x, activation):
         return fused_conv2d(x, weight, shift, geometry, activation)
+    if by_products(x, weight, geometry):
+        trained: Tensor = activation(dense_conv2d(x, weight, shift))
+        return trained
     activated: Tensor = activation(F.conv2d(x, weight, shift, *geometry))
     return activated
 

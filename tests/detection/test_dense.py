@@ -1,0 +1,128 @@
+"""Gradients by products are those of the plain convolution, and only where they are the quicker ones."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from focalcli.config import ClassInfo, model_config
+from focalcli.detection import dense
+from focalcli.detection.dense import DenseConv2d, by_products, dense_conv2d, train_by_products, weight_gradient
+from focalcli.detection.fused_conv import Geometry
+from focalcli.detection.retinanet import build_retinanet
+
+SAME = Geometry((1, 1), (1, 1), (1, 1), 1)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take every processor for one of AVX2."""
+    monkeypatch.setattr(dense, "has_quick_products", lambda: True)
+    yield
+
+
+def random(*shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize(("channels", "outputs"), [(3, 40), (8, 5)])
+@pytest.mark.parametrize("block", [1, 300, 1 << 19], ids=["a row a block", "some rows", "one block"])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_gradients_equal_conv2ds(
+    side: int, channels: int, outputs: int, block: int, *, channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense, "_BLOCK", block)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    parts = [random(2, channels, 7, 4).contiguous(memory_format=layout), random(outputs, channels, side, side)]
+    parts += [random(outputs)]
+    for part in parts:
+        part.requires_grad_()
+    seed = random(2, outputs, 7, 4).contiguous(memory_format=layout)
+    plain, quick = F.conv2d(*parts, 1, side // 2), dense_conv2d(*parts)
+    assert torch.equal(plain, quick)
+    expected, actual = (torch.autograd.grad(y, parts, seed) for y in (plain, quick))
+    for wanted, found in zip(expected, actual, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gradient_worked_by_hand() -> None:
+    x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    gradient = torch.tensor([[[[1.0, 0.0], [0.0, 10.0]]]])
+    # Where the gradient is 1 the kernel saw 1 at its centre, where it is 10 it saw 4 there.
+    expected = [[10.0, 20.0, 0.0], [30.0, 41.0, 2.0], [0.0, 3.0, 4.0]]
+    assert weight_gradient(gradient, x, 3).tolist() == [[expected]]
+
+
+def test_what_is_not_wanted_is_not_computed() -> None:
+    x, weight = random(1, 2, 3, 3), random(4, 2, 3, 3).requires_grad_()
+    dense_conv2d(x, weight, None).sum().backward()
+    assert x.grad is None and weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        SAME._replace(stride=(2, 2)),
+        SAME._replace(padding=(0, 0)),
+        SAME._replace(dilation=(2, 2)),
+        SAME._replace(groups=2),
+    ],
+)
+def test_other_geometries_keep_torchs_way(geometry: Geometry) -> None:
+    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3, requires_grad=True)
+    assert by_products(x, weight, SAME) and not by_products(x, weight, geometry)
+
+
+def test_what_is_slower_or_of_no_use_keeps_torchs_way() -> None:
+    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3, requires_grad=True)
+    assert not by_products(x, weight[:27], SAME)
+    assert by_products(x, torch.ones(1, 4, 1, 1, requires_grad=True), SAME._replace(padding=(0, 0)))
+    assert not by_products(x, weight.detach(), SAME) and not by_products(x.bfloat16(), weight, SAME)
+    with torch.no_grad():
+        assert not by_products(x, weight, SAME)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not by_products(x, weight, SAME)
+
+
+def test_only_processors_that_were_measured_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for capability, quick in (("AVX2", True), ("AVX512", False), ("DEFAULT", False), ("NO AVX", False)):
+        dense.has_quick_products.cache_clear()
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda said=capability: said)
+        assert dense.has_quick_products() is quick
+    dense.has_quick_products.cache_clear()
+
+
+def test_plain_convolutions_choose_and_others_stay() -> None:
+    grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2)
+    network = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Sequential(grouped))
+    names, x = list(network.state_dict()), torch.ones(1, 3, 4, 4)
+    before = network[0](x)
+    train_by_products(network)
+    assert list(network.state_dict()) == names and isinstance(network[0], DenseConv2d)
+    assert torch.equal(network[0](x), before)
+    reflecting = nn.Conv2d(3, 32, 3, padding=1, padding_mode="reflect")
+    expected = reflecting(random(1, 3, 4, 4).float())
+    train_by_products(reflecting)
+    assert torch.equal(reflecting(random(1, 3, 4, 4).float()), expected)
+
+
+def test_a_whole_networks_gradients_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = build_retinanet(model_config("tiny", (ClassInfo("a", 1), ClassInfo("b", 2))))
+    images = torch.randint(0, 255, (2, 3, 64, 96), dtype=torch.uint8)
+    found = []
+    for quick in (True, False):
+        monkeypatch.setattr(dense, "has_quick_products", lambda quick=quick: quick)
+        model.zero_grad(set_to_none=True)
+        outputs = model(images)
+        sum(level.square().mean() for levels in outputs for level in levels).backward()
+        found.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys() and len(found[0]) > 20
+    for name, gradient in found[0].items():
+        scale = found[1][name].abs().max().item()
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-4, atol=1e-5 * max(scale, 1e-6), msg=name)
