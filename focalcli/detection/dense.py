@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from focalcli.detection.fused_conv import Geometry
+from focalcli.detection.fused_conv import Geometry, gradients
 
 _BLOCK = 1 << 19  # numbers written out at a time: 2 MiB
 _FEWEST = 32  # outputs of a kernel of more than a cell; with 27 oneDNN was quicker
@@ -49,13 +49,18 @@ def by_products(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and side % 2 == 1
         and weight.shape[-2] == side
-        and geometry == Geometry((1, 1), (side // 2, side // 2), (1, 1), 1)
+        and geometry == _same(side)
         and (side == 1 or len(weight) >= _FEWEST)
         and weight.requires_grad
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and has_quick_products()
     )
+
+
+def _same(side: int) -> Geometry:
+    """Give the geometry that this is for: a kernel of odd `side` at every cell."""
+    return Geometry((1, 1), (side // 2, side // 2), (1, 1), 1)
 
 
 @cache
@@ -74,26 +79,19 @@ class _DenseConv2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias, 1, weight.shape[-1] // 2)
+        return F.conv2d(x, weight, bias, *_same(weight.shape[-1]))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
+        geometry = _same(weight.shape[-1])
         return (
-            _input_gradient(gradient, x, weight) if ctx.needs_input_grad[0] else None,
+            gradients(gradient, x, weight, geometry, (ctx.needs_input_grad[0], False, False))[0],
             weight_gradient(gradient, x, weight.shape[-1]) if ctx.needs_input_grad[1] else None,
             gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None,
         )
-
-
-def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    side = weight.shape[-1]
-    found: Tensor = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, [1, 1], [side // 2] * 2, [1, 1], False, [0, 0], 1, [True, False, False]
-    )[0]
-    return found
 
 
 def weight_gradient(gradient: Tensor, x: Tensor, side: int) -> Tensor:

@@ -76,10 +76,9 @@ def convolved(x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, acti
     x, weight, shift = autocast(x, weight, shift)
     if fuses(x, activation):
         return fused_conv2d(x, weight, shift, geometry, activation)
-    if by_products(x, weight, geometry):
-        trained: Tensor = activation(dense_conv2d(x, weight, shift))
-        return trained
-    activated: Tensor = activation(F.conv2d(x, weight, shift, *geometry))
+    quick = by_products(x, weight, geometry)
+    y = dense_conv2d(x, weight, shift) if quick else F.conv2d(x, weight, shift, *geometry)
+    activated: Tensor = activation(y)
     return activated
 
 

@@ -78,20 +78,20 @@ class _FusedConv2d(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         for y in outputs:
             gradient = torch.ops.aten.hardtanh_backward(gradient, y, 0.0, ctx.limit)
-        return (*_gradients(gradient, x, weight, ctx.geometry, ctx.needs_input_grad[:3]), None, None)
+        return (*gradients(gradient, x, weight, ctx.geometry, ctx.needs_input_grad[:3]), None, None)
 
 
 _CLAMP: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0])
 
 
-def _gradients(
+def gradients(
     gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: tuple[bool, ...]
 ) -> tuple[Tensor | None, ...]:
     """Give the gradients of input, weight and bias, those that are wanted."""
     stride, padding, dilation, groups = geometry
     if has_fast_gradients(weight, groups):
         return depthwise_gradients(gradient, x, weight, stride[0], padding=padding[0], wanted=wanted)
-    gradients: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+    found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
         gradient, x, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups, wanted
     )
-    return gradients
+    return found

@@ -1,7 +1,5 @@
 """Gradients by products are those of the plain convolution, and only where they are the quicker ones."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -17,10 +15,9 @@ SAME = Geometry((1, 1), (1, 1), (1, 1), 1)
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every processor for one of AVX2."""
     monkeypatch.setattr(dense, "has_quick_products", lambda: True)
-    yield
 
 
 def random(*shape: int) -> torch.Tensor:
