@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focalcli.detection.dense import DenseConv2d
-from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of, pad_same, same_totals
-from focalcli.detection.fused_conv import LIMITS, Geometry, has_one_pass, one_pass
+from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of
+from focalcli.detection.fused_conv import LIMITS, has_one_pass, one_pass
+from focalcli.detection.geometry import Geometry, Margins, pad, same_margins, same_totals
+from focalcli.detection.plain_conv import PlainConv2d
 from focalcli.detection.retinanet import RetinaNet, TopLevels
 
 
@@ -35,21 +36,23 @@ class FixedConv2d(nn.Conv2d):
         """Convolve and apply the activation."""
         [x] = autocast(x)
         if not _packs(x, self.weight):
-            if self.same_padding:
-                x = pad_same(x, self.kernel_size, self.geometry.stride)
-            return convolved(x, self.weight, cast(Tensor, self.bias), self.geometry, self.activation)
+            bias = cast(Tensor, self.bias)
+            return convolved(x, self.weight, bias, self.geometry, self.activation, self._margins(x))
         geometry, zeros = self.geometry, 0
         if self.same_padding and (even := _even_padding(x, self)):
             padding, zeros = even
             geometry = geometry._replace(padding=(padding, padding))
-        elif self.same_padding:
-            x = pad_same(x, self.kernel_size, geometry.stride)
+        else:
+            x = pad(x, self._margins(x))
         if zeros not in self._packed:
             self._packed[zeros] = _pack(x, _grown(self.weight, zeros), geometry)
         limit = LIMITS.get(type(self.activation))
         y = one_pass(x, self._packed[zeros], cast(Tensor, self.bias), geometry, limit)
         activated: Tensor = y if limit else self.activation(y)
         return activated
+
+    def _margins(self, x: Tensor) -> Margins | None:
+        return same_margins(x, self.kernel_size, self.geometry.stride) if self.same_padding else None
 
 
 def _even_padding(x: Tensor, conv: FixedConv2d) -> tuple[int, int] | None:
@@ -124,7 +127,7 @@ def _relu_behind(module: nn.Module, i: int) -> nn.Module:
 def _is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Say whether a module is a convolution of torch's own, with a bias, padded with as many zeros as numbers say."""
     return (
-        type(module) in (nn.Conv2d, DenseConv2d)
+        type(module) in (nn.Conv2d, PlainConv2d)
         and module.bias is not None
         and module.padding_mode == "zeros"
         and not isinstance(module.padding, str)

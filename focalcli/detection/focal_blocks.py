@@ -6,6 +6,7 @@ log 0.8, sigmoid 0.3; hence softplus from two sigmoids and a log.
 """
 
 import mmap
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,16 +21,8 @@ _HUGE = 1 << 24  # bytes from which an array is worth huge pages
 def background_in_blocks(logits: Tensor, rows: Tensor, constants: Hardness, gradient: Tensor | None) -> Tensor:
     """Give the sum of H(x) over logits (R, C) without the anchors at `rows`, sorted; a float64 scalar.
 
-    `gradient` (R, C), where given, is filled with H'(x); its values at `rows` mean nothing.
+    `gradient` (R, C), where given, is filled with H'(x); its values at `rows` mean nothing. It may be `logits`.
     """
-    total = _sum_of_blocks(logits, rows, constants, gradient, exact=False)
-    # sigmoid(-x) is 0 from x = 104, and its log infinite: rare, so found afterwards.
-    if not torch.isfinite(total):
-        total = _sum_of_blocks(logits, rows, constants, gradient, exact=True)
-    return total
-
-
-def _sum_of_blocks(logits: Tensor, rows: Tensor, constants: Hardness, gradient: Tensor | None, exact: bool) -> Tensor:
     num_rows, num_classes = logits.shape
     step = max(BLOCK // max(num_classes, 1), 1)
     starts = range(0, num_rows, step)
@@ -39,18 +32,31 @@ def _sum_of_blocks(logits: Tensor, rows: Tensor, constants: Hardness, gradient: 
     sums = [torch.zeros((), dtype=dtype, device=logits.device)]
     for block, start in enumerate(starts):
         x = logits[start : start + step]
-        p, q, s, g = (buffer[: x.numel()].view(x.shape) for buffer in work)
-        _prepare(x, constants, p, q, s, g, exact)
+        views = [buffer[: x.numel()].view(x.shape) for buffer in work]
         left_out = rows[bounds[block] : bounds[block + 1]] - start
-        for array in (p, s):
-            array.index_fill_(0, left_out, 0)
-        torch.pow(p, constants.exponent, out=g)
-        sums.append(torch.dot(g.view(-1), s.view(-1)))
+        sums.append(_sum_of_block(x, constants, views, left_out))
         if gradient is not None:
             # F' = p^gamma (p + gamma (1 - p) softplus)
+            p, q, s, g = views
             torch.addcmul(p, q, s, value=constants.exponent, out=s)
             torch.mul(g, s, out=gradient[start : start + step])
     return torch.stack(sums).double().sum() / constants.slope
+
+
+def _sum_of_block(x: Tensor, constants: Hardness, views: Sequence[Tensor], left_out: Tensor) -> Tensor:
+    """Give the sum of F over a block; fill views with p, 1 - p, softplus and p^gamma, 0 at the rows left out."""
+    p, q, s, g = views
+    exact = x.device.type != "cpu"
+    while True:
+        _prepare(x, constants, p, q, s, g, exact)
+        for array in (p, s):
+            array.index_fill_(0, left_out, 0)
+        torch.pow(p, constants.exponent, out=g)
+        total = torch.dot(g.view(-1), s.view(-1))
+        # sigmoid(-x) is 0 from x = 104, and its log infinite: rare, so found afterwards.
+        if exact or torch.isfinite(total):
+            return total
+        exact = True
 
 
 def _prepare(x: Tensor, constants: Hardness, p: Tensor, q: Tensor, s: Tensor, g: Tensor, exact: bool) -> None:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focalcli.detection.dense import by_products, dense_conv2d
-from focalcli.detection.fused_conv import Geometry, fused_conv2d, fuses
+from focalcli.detection.fused_conv import fused_conv2d, fuses
+from focalcli.detection.geometry import Geometry, Margins, pad, same_margins
 
 
 class FoldedNorm(nn.Module):
@@ -59,10 +59,9 @@ class FoldedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with the scaled weights and the shift as bias, then apply the activation that the norm carried."""
         weight, shift = self.folded()
-        if self.same_padding:
-            x = pad_same(x, self.kernel_size, self.stride)
         geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
-        return convolved(x, weight, shift, geometry, self.activation)
+        margins = same_margins(x, self.kernel_size, self.stride) if self.same_padding else None
+        return convolved(x, weight, shift, geometry, self.activation, margins)
 
 
 def form_of(conv: nn.Conv2d) -> dict[str, Any]:
@@ -71,14 +70,14 @@ def form_of(conv: nn.Conv2d) -> dict[str, Any]:
     return {name: getattr(conv, name) for name in names}
 
 
-def convolved(x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, activation: nn.Module) -> Tensor:
-    """Give activation(conv2d(x, weight, shift)), in one pass where that can be."""
+def convolved(
+    x: Tensor, weight: Tensor, shift: Tensor, geometry: Geometry, activation: nn.Module, margins: Margins | None
+) -> Tensor:
+    """Give activation(conv2d(x, weight, shift)) with `margins` of zeros around x, in one pass where that can be."""
     x, weight, shift = autocast(x, weight, shift)
-    if fuses(x, activation):
-        return fused_conv2d(x, weight, shift, geometry, activation)
-    quick = by_products(x, weight, geometry)
-    y = dense_conv2d(x, weight, shift) if quick else F.conv2d(x, weight, shift, *geometry)
-    activated: Tensor = activation(y)
+    if fuses(x, weight, activation):
+        return fused_conv2d(x, weight, shift, geometry, activation, margins)
+    activated: Tensor = activation(F.conv2d(pad(x, margins), weight, shift, *geometry))
     return activated
 
 
@@ -104,19 +103,3 @@ def fold_frozen_norms(module: nn.Module) -> None:
             setattr(module, norm_name, folded)
     for _, child in module.named_children():
         fold_frozen_norms(child)
-
-
-def same_totals(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, int]:
-    """Give the rows and columns that TensorFlow's SAME adds to (N, C, H, W): output = input / stride rounded up."""
-    vertical, horizontal = (
-        max((-(-size // step) - 1) * step + taps - size, 0)
-        for size, taps, step in zip(x.shape[-2:], kernel, stride, strict=True)
-    )
-    return vertical, horizontal
-
-
-def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pad (N, C, H, W) as TensorFlow's SAME: see `same_totals`, the odd pixel at right and bottom."""
-    vertical, horizontal = same_totals(x, kernel, stride)
-    top, left = vertical // 2, horizontal // 2
-    return F.pad(x, (left, horizontal - left, top, vertical - top))

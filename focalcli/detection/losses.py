@@ -21,6 +21,8 @@ def classification_loss(
     config: LossConfig,
     quality: Tensor | None = None,
     anchors: Tensor | None = None,
+    *,
+    last_use: bool = False,
 ) -> Tensor:
     """Give the sum of the loss over all anchors and classes, a scalar in float32 (float64 for such logits).
 
@@ -28,7 +30,7 @@ def classification_loss(
     all levels: a class index, `BACKGROUND` or `IGNORED`; quality (N, R) in [0, 1], the overlap of the predicted box
     with its object, where `config.kind` is quality-focal or varifocal (1 where None); anchors (R, 4) xyxy pixels let
     ohem suppress neighbours of a hard example. NaN and infinity come through. Divide by the number of anchors with an
-    object in the whole optimiser step.
+    object in the whole optimiser step. After the `last_use` of the logits their memory holds the gradient.
 
     Raises:
         ConfigError: `config` contradicts itself.
@@ -39,7 +41,7 @@ def classification_loss(
     if config.kind == "ohem":
         targets = hard_examples(logits, targets, anchors, config)
     with torch.autocast(targets.device.type, enabled=False):
-        loss: Tensor = OnePassLoss.apply(config, targets, quality, *logits)
+        loss: Tensor = OnePassLoss.apply(config, targets, quality, last_use, *logits)
     return loss
 
 

@@ -19,10 +19,9 @@ from focalcli.detection.targets import BACKGROUND
 
 
 @dataclass(frozen=True, slots=True)
-class LevelLoss:
-    """The loss of a level: value; gradient (R, C) of background, to be times `scale`; the other rows with theirs."""
+class LevelGradient:
+    """The gradient of a level (R, C): that of background, to be times `scale`; the other rows with theirs."""
 
-    value: Tensor
     gradient: Tensor
     scale: float
     rows: Tensor
@@ -35,15 +34,20 @@ class LevelLoss:
 
 
 class OnePassLoss(torch.autograd.Function):
-    """The loss as autograd sees it. The first backward uses up the stored gradient; further ones compute it anew."""
+    """The loss as autograd sees it. The first backward uses up the stored gradient; further ones compute it anew.
+
+    Where `last_use` says that nobody needs the logits any more, the gradient takes their place in memory, and there is
+    no further backward.
+    """
 
     @staticmethod
-    def forward(ctx: Any, config: LossConfig, targets: Tensor, quality: Tensor | None, *logits: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, config: LossConfig, targets: Tensor, quality: Tensor | None, last_use: bool, *logits: Tensor
+    ) -> Tensor:
         """Give the sum over all levels, float32 or float64."""
-        ctx.config = config
-        ctx.save_for_backward(targets, quality, *logits)
-        ctx.levels = level_losses(logits, targets, config, quality)
-        total = torch.stack([level.value for level in ctx.levels]).sum()
+        ctx.config, ctx.shapes = config, [level.shape for level in logits]
+        ctx.save_for_backward(targets, quality, *([] if last_use else logits))
+        total, ctx.levels = loss_of_levels(logits, targets, config, quality, last_use=last_use)
         return total if logits[0].dtype == torch.float64 else total.float()
 
     @staticmethod
@@ -51,39 +55,44 @@ class OnePassLoss(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Give the gradient of every level, in its own dtype and layout."""
         targets, quality, *logits = ctx.saved_tensors
-        levels = ctx.levels or level_losses(logits, targets, ctx.config, quality)
+        levels = ctx.levels or loss_of_levels(logits, targets, ctx.config, quality)[1]
         ctx.levels = None
-        pairs = zip(levels, logits, strict=True)
-        return None, None, None, *(level.scaled_gradient(upstream).view(x.shape) for level, x in pairs)
+        pairs = zip(levels, ctx.shapes, strict=True)
+        return None, None, None, None, *(level.scaled_gradient(upstream).view(shape) for level, shape in pairs)
 
 
-def level_losses(
-    logits: Sequence[Tensor], targets: Tensor, config: LossConfig, quality: Tensor | None
-) -> list[LevelLoss]:
-    """Give value and gradient of every level; arguments as of `losses.classification_loss`."""
+def loss_of_levels(
+    logits: Sequence[Tensor], targets: Tensor, config: LossConfig, quality: Tensor | None, *, last_use: bool = False
+) -> tuple[Tensor, list[LevelGradient]]:
+    """Give the sum over all levels, float64, and their gradients; arguments as of `losses.classification_loss`."""
     sizes = [level.shape[1] for level in logits]
-    qualities = [None] * len(sizes) if quality is None else [part.flatten() for part in quality.split(sizes, dim=1)]
-    levels = zip(logits, targets.split(sizes, dim=1), qualities, strict=True)
-    return [_level_loss(x.reshape(-1, x.shape[2]), own.flatten(), config, q) for x, own, q in levels]
+    flat = [level.reshape(-1, level.shape[2]) for level in logits]
+    owns = [own.flatten() for own in targets.split(sizes, dim=1)]
+    rows = [(own != BACKGROUND).nonzero()[:, 0] for own in owns]
+    own = _picked(owns, rows)
+    objects = own >= 0
+    overlap = None
+    if quality is not None:
+        overlap = _picked([part.flatten() for part in quality.split(sizes, dim=1)], rows)[objects]
+    value, gradient = _by_formula(_picked(flat, rows)[objects], own[objects], config, overlap)
+    row_gradients = gradient.new_zeros(len(own), gradient.shape[1])
+    row_gradients[objects] = gradient
+    found = [_background(level, left_out, config, last_use) for level, left_out in zip(flat, rows, strict=True)]
+    parts = zip(found, rows, row_gradients.split([len(part) for part in rows]), strict=True)
+    total = torch.stack([value, *(background for background, _, _ in found)]).sum()
+    return total, [LevelGradient(gradient, scale, place, part) for (_, gradient, scale), place, part in parts]
 
 
-def _level_loss(logits: Tensor, own: Tensor, config: LossConfig, quality: Tensor | None) -> LevelLoss:
-    rows = (own != BACKGROUND).nonzero()[:, 0]
-    value, gradient, scale = _background(logits, rows, config)
-    objects = own[rows] >= 0
-    chosen = rows[objects]
-    row_quality = None if quality is None else quality[chosen]
-    row_value, row_gradient = _by_formula(logits[chosen], own[chosen], config, row_quality)
-    all_rows = row_gradient.new_zeros(len(rows), logits.shape[1])
-    all_rows[objects] = row_gradient
-    return LevelLoss(value + row_value, gradient, scale, rows, all_rows)
+def _picked(levels: Sequence[Tensor], rows: Sequence[Tensor]) -> Tensor:
+    """Give those rows of all levels, one after the other."""
+    return torch.cat([level[place] for level, place in zip(levels, rows, strict=True)])
 
 
-def _background(logits: Tensor, rows: Tensor, config: LossConfig) -> tuple[Tensor, Tensor, float]:
+def _background(logits: Tensor, rows: Tensor, config: LossConfig, last_use: bool) -> tuple[Tensor, Tensor, float]:
     """Give the loss of the background, its gradient, and the factor that the gradient still needs."""
     own_weight, other_weight = weights(config)
     share = config.label_smoothing / 2
-    gradient = empty_like(logits)
+    gradient = logits if last_use and not share else empty_like(logits)
     constants = hardness(config)
     value = (1 - share) * other_weight * _kernel(logits, rows, constants, gradient)
     if not share:

@@ -14,9 +14,9 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from focalcli.config import ModelConfig
 from focalcli.detection.anchors import pyramid_anchors
 from focalcli.detection.backbones import build_backbone
-from focalcli.detection.dense import train_by_products
 from focalcli.detection.frozen_norm import fold_frozen_norms
 from focalcli.detection.heads import build_heads
+from focalcli.detection.plain_conv import train_quicker
 
 
 class HeadOutputs(NamedTuple):
@@ -119,6 +119,6 @@ def build_retinanet(config: ModelConfig) -> RetinaNet:
     """Give a RetinaNet with random weights, frozen batch norm folded away, in channels_last memory."""
     model = RetinaNet(config)
     fold_frozen_norms(model.backbone.body)
-    train_by_products(model)
+    train_quicker(model)
     model.to(memory_format=torch.channels_last)
     return model

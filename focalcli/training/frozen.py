@@ -152,7 +152,10 @@ def padded(levels: Sequence[Tensor]) -> Tensor:
     """
     height, width = (max(level.shape[axis] for level in levels) for axis in (0, 1))
     shape = (len(levels), height, width, levels[0].shape[2])
-    stacked = torch.zeros(shape, dtype=levels[0].dtype, device=levels[0].device)
+    stacked = torch.empty(shape, dtype=levels[0].dtype, device=levels[0].device)
     for row, level in zip(stacked, levels, strict=True):
-        row[: level.shape[0], : level.shape[1]] = level
+        rows, columns = level.shape[:2]
+        row[:rows, :columns] = level
+        row[:rows, columns:].zero_()
+        row[rows:].zero_()
     return stacked.permute(0, 3, 1, 2)

@@ -43,21 +43,20 @@ class KnownTargets:
 
         They are the same to the bit. Views of one key have the same objects always.
         """
-        known = [self._kept.get((key, input_size)) for key in keys]
-        views = [view for view in known if view is not None]
-        if len(views) == len(keys):
-            return _together(views, objects, anchors)
-        found = build_targets(objects, anchors, self.config)
-        for i, key in enumerate(keys):
-            if known[i] is None:
-                self._keep((key, input_size), _one(found, i))
-        return found
+        views = [self._kept.get((key, input_size)) for key in keys]
+        missing = [i for i, view in enumerate(views) if view is None]
+        if missing:
+            found = build_targets(Objects(*(part[missing] for part in objects)), anchors, self.config)
+            for row, i in enumerate(missing):
+                views[i] = self._kept_if_it_fits((keys[i], input_size), _one(found, row))
+        return _together([view for view in views if view is not None], objects, anchors)
 
-    def _keep(self, name: tuple[Key, tuple[int, int]], view: _Known) -> None:
+    def _kept_if_it_fits(self, name: tuple[Key, tuple[int, int]], view: _Known) -> _Known:
         size = _OVERHEAD + sum(part.nbytes for part in view[:3])
         if size <= self.room:
             self.room -= size
             self._kept[name] = view
+        return view
 
 
 def _one(targets: Targets, i: int) -> _Known:

@@ -40,10 +40,13 @@ class StepLosses:
 
 
 def losses(outputs: HeadOutputs, targets: Targets, config: LossConfig, anchors: Tensor) -> Tensor:
-    """Give classification and box loss (2,) of a batch as sums, not yet divided; anchors (R, 4) of all levels."""
+    """Give classification and box loss (2,) of a batch as sums, not yet divided; anchors (R, 4) of all levels.
+
+    The logits are used up.
+    """
     deltas = torch.cat(outputs.deltas, 1).flatten(0, 1)[targets.positives].float()
     quality = predicted_quality(deltas, targets) if config.kind in SOFT_KINDS else None
-    classification = classification_loss(outputs.logits, targets.classes, config, quality, anchors)
+    classification = classification_loss(outputs.logits, targets.classes, config, quality, anchors, last_use=True)
     box = box_loss(deltas, targets.deltas, targets.anchors, targets.boxes, config) * config.box_weight
     return torch.stack([classification, box])
 

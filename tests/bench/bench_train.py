@@ -26,14 +26,12 @@ PARTS = {  # what torch's profiler calls the work of a step
     "convolutions, backward": (
         "aten::convolution_backward",
         "_FusedConv2dBackward",
-        "_DenseConv2dBackward",
         "aten::addmm_",
     ),
     "convolutions, forward": (
         "aten::mkldnn_convolution",
         "mkldnn::_convolution_pointwise",
         "_FusedConv2d",
-        "_DenseConv2d",
     ),
     "ReLU and ReLU6, backward": ("aten::hardtanh_backward", "aten::threshold_backward"),
     "copies and casts": ("aten::copy_", "aten::_to_copy"),

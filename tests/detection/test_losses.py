@@ -169,6 +169,26 @@ def test_a_second_backward_gives_the_same_and_adds() -> None:
         torch.testing.assert_close(x.grad, 2 * first)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["focal", "quality-focal", "ohem"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_last_use_of_logits_gives_the_same_in_their_memory(kind: str, smoothing: float, dtype: torch.dtype) -> None:
+    logits, targets, quality = batch(dtype)
+    logits[0].data.view(-1)[3] = 200  # where sigmoid(-x) is 0
+    loss = config(kind, label_smoothing=0.0 if kind == "quality-focal" else smoothing)
+    found, in_place = [], []
+    for last_use in (False, True):
+        parts = [x.detach().clone().requires_grad_() for x in logits]
+        used = [x * 1 for x in parts]
+        for x, place in [(x, x.data_ptr()) for x in used]:
+            x.register_hook(lambda gradient, place=place: in_place.append(gradient.data_ptr() == place))
+        value = classification_loss(used, targets, loss, quality, last_use=last_use)
+        value.backward()
+        found.append([value, *(x.grad for x in parts)])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert in_place == [False] * 2 + [not loss.label_smoothing] * 2
+
+
 def test_large_gradients_lie_in_memory_of_their_own() -> None:
     """From 16 MiB on the gradient's pages come from the system directly; values are the same."""
     x = torch.zeros(1, 600_000, 8, requires_grad=True)

@@ -46,7 +46,13 @@ def cuda_anchors(model: RetinaNet) -> list[torch.Tensor]:
 
 
 def by_formula(
-    logits: list[torch.Tensor], targets: torch.Tensor, config: LossConfig, quality: None, anchors: torch.Tensor
+    logits: list[torch.Tensor],
+    targets: torch.Tensor,
+    config: LossConfig,
+    quality: None,
+    anchors: torch.Tensor,
+    *,
+    last_use: bool,
 ) -> torch.Tensor:
     """Stand for the one-pass loss, which takes its gradient at once: fake tensors have no backward pass on a GPU."""
     joined = torch.cat(logits, 1).float().flatten(0, 1)

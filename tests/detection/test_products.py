@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from focalcli.config import ClassInfo, model_config
-from focalcli.detection import dense
-from focalcli.detection.dense import DenseConv2d, by_products, dense_conv2d, train_by_products, weight_gradient
-from focalcli.detection.fused_conv import Geometry
+from focalcli.detection import products
+from focalcli.detection.geometry import Geometry
+from focalcli.detection.plain_conv import PlainConv2d, train_quicker
+from focalcli.detection.products import by_products, weight_gradient
 from focalcli.detection.retinanet import build_retinanet
 
 SAME = Geometry((1, 1), (1, 1), (1, 1), 1)
@@ -17,7 +18,7 @@ SAME = Geometry((1, 1), (1, 1), (1, 1), 1)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every processor for one of AVX2."""
-    monkeypatch.setattr(dense, "has_quick_products", lambda: True)
+    monkeypatch.setattr(products, "has_quick_products", lambda: True)
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -32,18 +33,13 @@ def random(*shape: int) -> torch.Tensor:
 def test_gradients_equal_conv2ds(
     side: int, channels: int, outputs: int, block: int, *, channels_last: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense, "_BLOCK", block)
+    monkeypatch.setattr(products, "_BLOCK", block)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    parts = [random(2, channels, 7, 4).contiguous(memory_format=layout), random(outputs, channels, side, side)]
-    parts += [random(outputs)]
-    for part in parts:
-        part.requires_grad_()
+    x = random(2, channels, 7, 4).contiguous(memory_format=layout)
+    weight = random(outputs, channels, side, side).requires_grad_()
     seed = random(2, outputs, 7, 4).contiguous(memory_format=layout)
-    plain, quick = F.conv2d(*parts, 1, side // 2), dense_conv2d(*parts)
-    assert torch.equal(plain, quick)
-    expected, actual = (torch.autograd.grad(y, parts, seed) for y in (plain, quick))
-    for wanted, found in zip(expected, actual, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
+    F.conv2d(x, weight, None, 1, side // 2).backward(seed)
+    torch.testing.assert_close(weight_gradient(seed, x, side), weight.grad, rtol=1e-12, atol=1e-12)
 
 
 def test_a_gradient_worked_by_hand() -> None:
@@ -55,9 +51,15 @@ def test_a_gradient_worked_by_hand() -> None:
 
 
 def test_what_is_not_wanted_is_not_computed() -> None:
-    x, weight = random(1, 2, 3, 3), random(4, 2, 3, 3).requires_grad_()
-    dense_conv2d(x, weight, None).sum().backward()
-    assert x.grad is None and weight.grad is not None
+    conv = nn.Conv2d(2, 40, 3, padding=1)
+    train_quicker(conv)
+    conv.bias.requires_grad_(False)
+    x = torch.ones(1, 2, 3, 3)
+    conv(x).sum().backward()
+    assert x.grad is None and conv.bias.grad is None and conv.weight.grad is not None
+    conv.weight.requires_grad_(False)
+    conv(x.requires_grad_()).sum().backward()
+    assert x.grad is not None
 
 
 @pytest.mark.parametrize(
@@ -70,28 +72,30 @@ def test_what_is_not_wanted_is_not_computed() -> None:
     ],
 )
 def test_other_geometries_keep_torchs_way(geometry: Geometry) -> None:
-    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3, requires_grad=True)
+    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3)
     assert by_products(x, weight, SAME) and not by_products(x, weight, geometry)
 
 
-def test_what_is_slower_or_of_no_use_keeps_torchs_way() -> None:
-    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3, requires_grad=True)
-    assert not by_products(x, weight[:27], SAME)
-    assert by_products(x, torch.ones(1, 4, 1, 1, requires_grad=True), SAME._replace(padding=(0, 0)))
-    assert not by_products(x, weight.detach(), SAME) and not by_products(x.bfloat16(), weight, SAME)
-    with torch.no_grad():
-        assert not by_products(x, weight, SAME)
+def test_what_is_slower_keeps_torchs_way() -> None:
+    x, weight = torch.ones(1, 4, 8, 8), torch.ones(32, 4, 3, 3)
+    assert not by_products(x, weight[:27], SAME) and not by_products(x.bfloat16(), weight, SAME)
+    assert by_products(x, torch.ones(1, 4, 1, 1), SAME._replace(padding=(0, 0)))
+
+
+def test_autocast_sees_torchs_way() -> None:
+    conv = nn.Conv2d(2, 40, 3, padding=1)
+    train_quicker(conv)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not by_products(x, weight, SAME)
+        assert conv(torch.ones(1, 2, 3, 3)).dtype == torch.bfloat16
 
 
 def test_only_processors_that_were_measured_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     for capability, quick in (("AVX2", True), ("AVX512", False), ("DEFAULT", False), ("NO AVX", False)):
-        dense.has_quick_products.cache_clear()
+        products.has_quick_products.cache_clear()
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda said=capability: said)
-        assert dense.has_quick_products() is quick
-    dense.has_quick_products.cache_clear()
+        assert products.has_quick_products() is quick
+    products.has_quick_products.cache_clear()
 
 
 def test_plain_convolutions_choose_and_others_stay() -> None:
@@ -99,12 +103,12 @@ def test_plain_convolutions_choose_and_others_stay() -> None:
     network = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Sequential(grouped))
     names, x = list(network.state_dict()), torch.ones(1, 3, 4, 4)
     before = network[0](x)
-    train_by_products(network)
-    assert list(network.state_dict()) == names and isinstance(network[0], DenseConv2d)
-    assert torch.equal(network[0](x), before)
+    train_quicker(network)
+    assert list(network.state_dict()) == names and isinstance(network[0], PlainConv2d)
+    torch.testing.assert_close(network[0](x), before, rtol=1e-6, atol=1e-6)
     reflecting = nn.Conv2d(3, 32, 3, padding=1, padding_mode="reflect")
     expected = reflecting(random(1, 3, 4, 4).float())
-    train_by_products(reflecting)
+    train_quicker(reflecting)
     assert torch.equal(reflecting(random(1, 3, 4, 4).float()), expected)
 
 
@@ -114,7 +118,7 @@ def test_a_whole_networks_gradients_are_those_of_torch(monkeypatch: pytest.Monke
     images = torch.randint(0, 255, (2, 3, 64, 96), dtype=torch.uint8)
     found = []
     for quick in (True, False):
-        monkeypatch.setattr(dense, "has_quick_products", lambda quick=quick: quick)
+        monkeypatch.setattr(products, "has_quick_products", lambda quick=quick: quick)
         model.zero_grad(set_to_none=True)
         outputs = model(images)
         sum(level.square().mean() for levels in outputs for level in levels).backward()

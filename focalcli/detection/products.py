@@ -9,89 +9,34 @@ Processors with AVX-512 were not tried, and keep what they had.
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 from torch.nn import functional as F
 
-from focalcli.detection.fused_conv import Geometry, gradients
+from focalcli.detection.geometry import Geometry
 
 _BLOCK = 1 << 19  # numbers written out at a time: 2 MiB
 _FEWEST = 32  # outputs of a kernel of more than a cell; with 27 oneDNN was quicker
 
 
-class DenseConv2d(nn.Conv2d):
-    """A convolution of torch's own, trained by products where that is quicker."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve."""
-        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
-        if self.padding_mode == "zeros" and by_products(x, self.weight, geometry):
-            return dense_conv2d(x, self.weight, self.bias)
-        return super().forward(x)
-
-
-def train_by_products(module: nn.Module) -> None:
-    """Let every plain convolution of `module` choose, in place; names and weights stay as they are."""
-    for child in module.modules():
-        if type(child) is nn.Conv2d:
-            child.__class__ = DenseConv2d  # which differs in `forward` alone
-
-
 def by_products(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
-    """Say whether `dense_conv2d` is the quicker way to train this convolution; an exporter is to see the plain one."""
+    """Say whether `weight_gradient` is the quicker way to the gradient of this convolution's weights."""
     side = weight.shape[-1]
     return (
-        not torch.compiler.is_compiling()
-        and x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
+        x.dtype == torch.float32
         and side % 2 == 1
         and weight.shape[-2] == side
-        and geometry == _same(side)
+        and geometry == Geometry((1, 1), (side // 2, side // 2), (1, 1), 1)
         and (side == 1 or len(weight) >= _FEWEST)
-        and weight.requires_grad
-        and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
         and has_quick_products()
     )
-
-
-def _same(side: int) -> Geometry:
-    """Give the geometry that this is for: a kernel of odd `side` at every cell."""
-    return Geometry((1, 1), (side // 2, side // 2), (1, 1), 1)
 
 
 @cache
 def has_quick_products() -> bool:
     """Say whether this processor is of the kind that products were measured to be quicker on."""
     return torch.backends.cpu.get_cpu_capability() == "AVX2"
-
-
-def dense_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Give conv2d(x, weight, bias) of stride 1 for x (N, C, H, W), padded so that H and W stay."""
-    result: Tensor = _DenseConv2d.apply(x, weight, bias)
-    return result
-
-
-class _DenseConv2d(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias, *_same(weight.shape[-1]))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
-        geometry = _same(weight.shape[-1])
-        return (
-            gradients(gradient, x, weight, geometry, (ctx.needs_input_grad[0], False, False))[0],
-            weight_gradient(gradient, x, weight.shape[-1]) if ctx.needs_input_grad[1] else None,
-            gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None,
-        )
 
 
 def weight_gradient(gradient: Tensor, x: Tensor, side: int) -> Tensor:
