@@ -10,11 +10,10 @@ from typing import TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from focalcli.detection.frozen_norm import FoldedConv2d, autocast, convolved, form_of
 from focalcli.detection.fused_conv import LIMITS, has_one_pass, one_pass
-from focalcli.detection.geometry import Geometry, Margins, pad, same_margins, same_totals
+from focalcli.detection.geometry import Geometry, Margins, evenly, grown, pad, same_margins
 from focalcli.detection.plain_conv import PlainConv2d
 from focalcli.detection.retinanet import RetinaNet, TopLevels
 
@@ -38,14 +37,13 @@ class FixedConv2d(nn.Conv2d):
         if not _packs(x, self.weight):
             bias = cast(Tensor, self.bias)
             return convolved(x, self.weight, bias, self.geometry, self.activation, self._margins(x))
-        geometry, zeros = self.geometry, 0
-        if self.same_padding and (even := _even_padding(x, self)):
-            padding, zeros = even
-            geometry = geometry._replace(padding=(padding, padding))
+        geometry, zeros, margins = self.geometry, 0, self._margins(x)
+        if margins and (even := evenly(margins, geometry)):
+            geometry, zeros = even
         else:
-            x = pad(x, self._margins(x))
+            x = pad(x, margins)
         if zeros not in self._packed:
-            self._packed[zeros] = _pack(x, _grown(self.weight, zeros), geometry)
+            self._packed[zeros] = _pack(x, grown(self.weight, zeros), geometry)
         limit = LIMITS.get(type(self.activation))
         y = one_pass(x, self._packed[zeros], cast(Tensor, self.bias), geometry, limit)
         activated: Tensor = y if limit else self.activation(y)
@@ -53,22 +51,6 @@ class FixedConv2d(nn.Conv2d):
 
     def _margins(self, x: Tensor) -> Margins | None:
         return same_margins(x, self.kernel_size, self.geometry.stride) if self.same_padding else None
-
-
-def _even_padding(x: Tensor, conv: FixedConv2d) -> tuple[int, int] | None:
-    """Give TensorFlow's SAME padding as the same number on all sides, and the zeros before a kernel that make it so.
-
-    Where the right side wants a pixel more than the left, the left gets it too, and the kernel a first row and column
-    of zeros to meet it with: padding a photo apart costs a pass over it. None where rows and columns differ.
-    """
-    total, horizontal = same_totals(x, conv.kernel_size, conv.geometry.stride)
-    if total != horizontal or conv.geometry.dilation != (1, 1):
-        return None
-    return total - total // 2, total % 2
-
-
-def _grown(weight: Tensor, zeros: int) -> Tensor:
-    return F.pad(weight, (zeros, 0, zeros, 0)).contiguous(memory_format=torch.channels_last) if zeros else weight
 
 
 def _packs(x: Tensor, weight: Tensor) -> bool:

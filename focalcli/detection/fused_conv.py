@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from focalcli.detection.depthwise import depthwise_gradients, has_fast_gradients
-from focalcli.detection.geometry import Geometry, Margins, copied_into, without
+from focalcli.detection.geometry import Geometry, Margins, copied_into, evenly, grown, without
 from focalcli.detection.products import by_products, weight_gradient
 
 # Where an activation ends: 6, infinity, or None where there is none.
@@ -81,7 +81,10 @@ class _FusedConv2d(torch.autograd.Function):
         limit: float | None,
         margins: Margins | None,
     ) -> Tensor:
-        y = one_pass(copied_into(x, margins) if margins else x, weight, bias, geometry, limit)
+        if margins:
+            y = _with_zeros_around(x, weight, bias, geometry, limit, margins)
+        else:
+            y = one_pass(x, weight, bias, geometry, limit)
         ctx.save_for_backward(x, weight, *([] if limit is None else [y]))
         ctx.geometry, ctx.limit, ctx.margins = geometry, limit, margins
         return y
@@ -99,6 +102,17 @@ class _FusedConv2d(torch.autograd.Function):
         if ctx.margins and of_x is not None:
             of_x = without(of_x, ctx.margins)
         return of_x, of_weight, of_bias, None, None, None
+
+
+def _with_zeros_around(
+    x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, limit: float | None, margins: Margins
+) -> Tensor:
+    """Give the convolution of x with margins; in float32 without copying it, where that can be."""
+    even = evenly(margins, geometry) if x.dtype == torch.float32 else None
+    if even is None:
+        return one_pass(copied_into(x, margins), weight, bias, geometry, limit)
+    around, zeros = even
+    return one_pass(x, grown(weight, zeros), bias, around, limit)
 
 
 def gradients(

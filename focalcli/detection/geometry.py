@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,6 +44,23 @@ def same_margins(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) ->
 def pad(x: Tensor, margins: Margins | None) -> Tensor:
     """Put zeros around (N, C, H, W), where there are to be any."""
     return F.pad(x, margins) if margins and any(margins) else x
+
+
+def evenly(margins: Margins, geometry: Geometry) -> tuple[Geometry, int] | None:
+    """Give a geometry that pads on all sides alike instead, and the zeros before a kernel that make up for it.
+
+    Where the right side wants a pixel more than the left, the left gets it too, and the kernel a first row and column
+    of zeros to meet it with: padding a map apart costs a pass over it. None where rows and columns differ.
+    """
+    left, right, top, bottom = margins
+    if (left, right) != (top, bottom) or geometry.dilation != (1, 1) or geometry.padding != (0, 0):
+        return None
+    return geometry._replace(padding=(right, right)), right - left
+
+
+def grown(weight: Tensor, zeros: int) -> Tensor:
+    """Give a kernel with that many rows and columns of zeros before it."""
+    return F.pad(weight, (zeros, 0, zeros, 0)).contiguous(memory_format=torch.channels_last) if zeros else weight
 
 
 def copied_into(x: Tensor, margins: Margins) -> Tensor:
