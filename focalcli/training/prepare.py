@@ -1,6 +1,7 @@
 """From a configuration and a path to everything a training needs, checked, before anything is written."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,11 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
     if config.lr == "find":
         raise ConfigError("lr", "find makes no run", "train with the rate that it gives")
     images = Path(config.images) if config.images else None
-    whole = read_dataset(data, images=images)
-    train_split, val_split = _splits(config, whole)
-    train = read_dataset(data, images=images, split=train_split) if train_split else whole
+    train, train_split, val_split = _training(config, data, images)
     val = _validation(config, data, images, val_split)
     _check(train, data)
     model = resolve_model(config, train)
-    notes = [f"{data}: read as {whole.info['read_as']}", _describe("training", train, train_split)]
+    notes = [f"{data}: read as {train.info['read_as']}", _describe("training", train, train_split)]
     notes.append(_describe("validation", val, val_split) if val else "no validation split: the last weights are kept")
     notes += [f"{finding.place}: {finding.fact}" for finding in train.findings]
     train, tiles = cut(train, model.tile.side, overlap=model.tile.overlap) if model.tile else (train, None)
@@ -88,10 +87,19 @@ def prepare(config: TrainConfig, data: Path) -> Plan:
     return Plan(config, data, train, val, model, tuple(notes), tiles)
 
 
-def _splits(config: TrainConfig, dataset: Dataset) -> tuple[str | None, str | None]:
-    """Choose the names of the splits: as told, else `train` and `val` where they exist."""
-    known = dataset.info.get("splits")
-    names = known if isinstance(known, tuple) else dataset.splits
+def _training(config: TrainConfig, data: Path, images: Path | None) -> tuple[Dataset, str | None, str | None]:
+    """Read what is trained on; the whole set only where it has to say which splits there are. Give both names, too."""
+    if config.train_split and (config.val_split or config.val_data):
+        train, val = _splits(config, ())
+        return read_dataset(data, images=images, split=train), train, val
+    whole = read_dataset(data, images=images)
+    known = whole.info.get("splits")
+    train, val = _splits(config, known if isinstance(known, tuple) and known else whole.splits)
+    return read_dataset(data, images=images, split=train) if train else whole, train, val
+
+
+def _splits(config: TrainConfig, names: Sequence[str]) -> tuple[str | None, str | None]:
+    """Choose the splits to train and to evaluate on: as told, else `train` and `val` where they are among `names`."""
     train = config.train_split or ("train" if "train" in names else None)
     if config.val_split:
         return train, None if config.val_split == "off" else config.val_split

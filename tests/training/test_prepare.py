@@ -1,5 +1,6 @@
 """Settings of a loss become the model's, once: what is stored, echoed, and exported."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from focalcli.config import LossConfig
 from focalcli.dataset.read import read_dataset
 from focalcli.errors import ConfigError
+from focalcli.training import prepare as preparing
 from focalcli.training.preflight import doubts
-from focalcli.training.prepare import resolve_model
+from focalcli.training.prepare import prepare, resolve_model
 from tests.training.small import FAST
 
 
@@ -71,3 +73,39 @@ def test_a_doubtful_pair_is_warned_of(squares: Path, settings: dict[str, Any], w
     config = msgspec.structs.replace(FAST, anchor_size=14.0, **settings)
     [warning] = doubts(resolve_model(config, train), train, force=False)
     assert warning.startswith(f"warning: {word}")
+
+
+@pytest.mark.parametrize(
+    ("told", "reads", "validates"),
+    [
+        ({}, [None, "train", "val"], True),
+        ({"train_split": "val", "val_split": "off"}, ["val"], False),
+        ({"train_split": "train", "val_split": "val"}, ["train", "val"], True),
+        ({"train_split": "val"}, [None, "val"], False),
+    ],
+)
+def test_a_set_is_read_as_often_as_it_takes(
+    told: dict[str, str], reads: list[str | None], validates: bool, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def counted(path: Path, **options: Any) -> Any:
+        seen.append(options.get("split"))
+        return read_dataset(path, **options)
+
+    monkeypatch.setattr(preparing, "read_dataset", counted)
+    plan = prepare(msgspec.structs.replace(FAST, **told), squares)
+    assert seen == reads and (plan.val is not None) == validates
+    assert plan.train.splits == (told.get("train_split", "train"),)
+
+
+def test_splits_that_only_photos_name_count(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a format that says of each photo where it belongs, and no more."""
+
+    def silent(path: Path, **options: Any) -> Any:
+        whole = read_dataset(path, **options)
+        return whole if options.get("split") else replace(whole, info={**whole.info, "splits": ()})
+
+    monkeypatch.setattr(preparing, "read_dataset", silent)
+    plan = prepare(FAST, squares)
+    assert plan.train.splits == ("train",) and plan.val is not None
