@@ -21,6 +21,7 @@ from focalcli.training.deliveries import deliveries, num_workers
 from focalcli.training.fixed_views import fixed_views
 from focalcli.training.frozen import FrozenBackbone, frozen_backbone
 from focalcli.training.journal import Journal, Listener
+from focalcli.training.kept_memory import KeptMemory
 from focalcli.training.memory import Memory, estimate
 from focalcli.training.mishaps import saved_if_it_fails
 from focalcli.training.prepare import Plan
@@ -141,6 +142,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         journal.write(start_record(plan, world, training.stepper.precision, total))
     whereabouts = Whereabouts(num_workers(config), config.photos)
     pin = world.device.type == "cuda"
+    kept = KeptMemory(training.memory(config.photos).needed, world.device)
     with closing(
         deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
     ) as loader:
@@ -155,6 +157,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
             _refuse_divergence(training, done, step_batches, folder)
             if training.average:
                 training.average.update_parameters(training.model)
+            kept.look()
             training.step += 1
             seconds = time.perf_counter() - began
             photos = sum(len(batch.positions) for batch in step_batches) * world.size

@@ -15,7 +15,8 @@ from focalcli.config import ClassInfo, model_config
 from focalcli.detection.retinanet import build_retinanet
 from focalcli.ranks.world import World
 from focalcli.train_config import TrainConfig
-from focalcli.training import device_memory
+from focalcli.training import device_memory, kept_memory
+from focalcli.training.kept_memory import KeptMemory
 from focalcli.training.memory import Memory, _activations, describe, estimate, largest_input
 from focalcli.training.prepare import prepare
 from focalcli.training.schedule import build_optimizer
@@ -94,16 +95,34 @@ objects = pad_objects([torch.tensor([[9.0, 9, 60, 60]])] * 4, [torch.zeros(1, dt
 for _ in range(2):
     stepper.run([Batch(images, objects, torch.arange(4))])
 activations = _activations(stepper, 4, (256, 352))
-print(peak_memory(torch.device("cpu")) - before, int(activations * (1 + ON_CPU[stepper.precision])) + 3 * weights)
+print(peak_memory(torch.device("cpu")) - before, int(activations * (1 + ON_CPU)) + 3 * weights)
 """
 
 
 @pytest.mark.e2e
-def test_an_estimate_is_within_a_quarter_of_what_is_held() -> None:
+def test_no_more_is_held_than_was_estimated() -> None:
     """Gradients, moments, activations and workspace of two steps, by a process's peak, in float32."""
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
     held, estimated = map(int, done.stdout.split())
-    assert 0.75 < estimated / held < 1.25, (estimated >> 20, held >> 20)
+    assert 0.5 < held / estimated <= 1, (estimated >> 20, held >> 20)
+
+
+def test_what_is_held_beyond_the_limit_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seldom: at the limit; often: the limit gives way, so that a training that needs more is not slowed down."""
+    held, given = [0], []
+    monkeypatch.setattr(kept_memory, "held_memory", lambda: held[0])
+    monkeypatch.setattr(kept_memory, "free_memory", lambda: given.append(held[0]))
+    kept = KeptMemory(1000, CPU)
+    for held[0] in [900] * 60 + [1001] + [900] * 60 + [1001]:
+        kept.look()
+    assert given == [1001, 1001] and kept.limit == 1000
+    for held[0] in [1050, 1050, 1101]:
+        kept.look()
+    assert given[2:] == [1050, 1101] and kept.limit == pytest.approx(1210)
+    other = KeptMemory(1000, torch.device("cuda"))
+    held[0] = 5000
+    other.look()
+    assert len(given) == 4
 
 
 def test_ranks_on_a_cpu_share_its_memory(squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
