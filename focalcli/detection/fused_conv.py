@@ -3,6 +3,8 @@
 torch applies an activation in a pass of its own over what the convolution wrote, and in a network of thin layers that
 costs as much as the convolution: in bfloat16 8 x 24 x 80 x 80 -> 144 channels with ReLU6 took 3.7 ms of one core, fused
 1.6. The numbers are the same to the bit, since clamping and rounding commute (tests/detection/test_fused_conv.py).
+In float32 a step on BCCD (4 x 416 x 544) took two AVX-512 cores 862 ms with torch's own layers and gradients, with these
+704: medians, in turns.
 
 A map that TensorFlow's SAME wants padded is kept for the backward pass as it was, and padded again there: the layer
 before keeps it, too, so that it takes no memory twice.
@@ -81,10 +83,7 @@ class _FusedConv2d(torch.autograd.Function):
         limit: float | None,
         margins: Margins | None,
     ) -> Tensor:
-        if margins:
-            y = _with_zeros_around(x, weight, bias, geometry, limit, margins)
-        else:
-            y = one_pass(x, weight, bias, geometry, limit)
+        y = _with_zeros_around(x, weight, bias, geometry, limit, margins)
         ctx.save_for_backward(x, weight, *([] if limit is None else [y]))
         ctx.geometry, ctx.limit, ctx.margins = geometry, limit, margins
         return y
@@ -105,9 +104,11 @@ class _FusedConv2d(torch.autograd.Function):
 
 
 def _with_zeros_around(
-    x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, limit: float | None, margins: Margins
+    x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, limit: float | None, margins: Margins | None
 ) -> Tensor:
     """Give the convolution of x with margins; in float32 without copying it, where that can be."""
+    if margins is None:
+        return one_pass(x, weight, bias, geometry, limit)
     even = evenly(margins, geometry) if x.dtype == torch.float32 else None
     if even is None:
         return one_pass(copied_into(x, margins), weight, bias, geometry, limit)
