@@ -3,7 +3,7 @@
 torch applies an activation in a pass of its own over what the convolution wrote, and in a network of thin layers that
 costs as much as the convolution: in bfloat16 8 x 24 x 80 x 80 -> 144 channels with ReLU6 took 3.7 ms of one core, fused
 1.6. The numbers are the same to the bit, since clamping and rounding commute (tests/detection/test_fused_conv.py).
-In float32 a step on BCCD (4 x 416 x 544) took two AVX-512 cores 862 ms with torch's own layers and gradients, with these
+In float32 a step on BCCD (4 x 416 x 544) took two AVX-512 cores 862 ms with layers and gradients of torch, with these
 704: medians, in turns.
 
 A map that TensorFlow's SAME wants padded is kept for the backward pass as it was, and padded again there: the layer
