@@ -26,7 +26,7 @@ from focalcli.training.loop import begin
 from focalcli.training.prepare import prepare
 from focalcli.training.schedule import set_lr
 
-PHOTOS, EPOCHS = 32, 4
+PHOTOS, EPOCHS = 32, 8
 COMMON = TrainConfig(freeze="backbone", views=1, weights="none", min_size=320, max_size=448, batch=8, epochs=EPOCHS,
                      force=True, val_split="off", device="cpu")  # fmt: skip
 
