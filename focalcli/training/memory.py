@@ -21,9 +21,9 @@ from focalcli.training.device_memory import available_memory, held_memory, in_wo
 from focalcli.training.prepare import Plan, scales
 from focalcli.training.step import Stepper
 
-# What kernels take, and what is freed and kept, in parts of the activations. With photos of one shape 0.1 to 0.7 were
-# measured on a CPU, with those of many shapes up to 1.8 before `kept_memory.py` gave back what is more than this.
-ON_CPU = 1.0
+# What kernels take, in parts of the activations: with photos of one shape 0.1 to 0.7 were measured on a CPU. Photos of
+# many shapes leave gaps in the heap besides; `kept_memory.py` gives back what grows beyond this.
+ON_CPU, _GAPS = 1.0, 512 << 20
 _ON_GPU = 0.1
 
 
@@ -88,7 +88,7 @@ def estimate(plan: Plan, stepper: Stepper, photos: int) -> Memory:
         optimizer=trained * {"adamw": 2, "sgd": 1}[config.optimizer],
         average=average,
         activations=activations,
-        workspace=int(activations * (_ON_GPU if alone else ON_CPU)),
+        workspace=int(activations * _ON_GPU) if alone else int(activations * ON_CPU) + _GAPS,
         process=0 if alone else max(held_memory() - weights - average, 0),
         available=available_memory(device) // (1 if alone else stepper.world.size),
     )
