@@ -49,8 +49,7 @@ def depthwise_gradients(
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """Give the gradient of the input; in bfloat16 the output's, spread `stride` apart, under the turned kernel."""
     if gradient.dtype != torch.bfloat16:
-        found: Tensor = _backward(gradient, x, weight, stride, (padding, padding), (True, False, False))[0]
-        return found
+        return _backward(gradient, x, weight, stride, (padding, padding), (True, False, False))[0]
     kernel, channels = weight.shape[-1], len(weight)
     if stride > 1:
         height, width = (size + 2 * padding - kernel + 1 for size in x.shape[-2:])
@@ -70,8 +69,7 @@ def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, p
     """
     kernel = weight.shape[-1]
     if kernel <= _COLUMNS:
-        narrow: Tensor = _backward(gradient, x, weight, stride, (padding, padding), (False, True, False))[1]
-        return narrow
+        return _backward(gradient, x, weight, stride, (padding, padding), (False, True, False))[1]
     if padding:
         x = copied_into(x, Margins(padding, padding, 0, 0))
     n, channels, height, width = gradient.shape

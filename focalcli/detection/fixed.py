@@ -23,7 +23,7 @@ class FixedConv2d(nn.Conv2d):
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module, *, weight: Tensor, bias: Tensor) -> None:
         super().__init__(**form_of(conv), device="meta")
-        self.geometry = Geometry(conv.stride, conv.padding, conv.dilation, conv.groups)  # type: ignore[arg-type]
+        self.geometry = Geometry.of(conv)
         self.same_padding = isinstance(conv, FoldedConv2d) and conv.same_padding
         self.activation = copy.copy(activation)
         self.weight, self.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)

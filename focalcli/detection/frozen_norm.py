@@ -59,9 +59,8 @@ class FoldedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve with the scaled weights and the shift as bias, then apply the activation that the norm carried."""
         weight, shift = self.folded()
-        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
         margins = same_margins(x, self.kernel_size, self.stride) if self.same_padding else None
-        return convolved(x, weight, shift, geometry, self.activation, margins)
+        return convolved(x, weight, shift, Geometry.of(self), self.activation, margins)
 
 
 def form_of(conv: nn.Conv2d) -> dict[str, Any]:

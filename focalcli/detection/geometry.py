@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -15,6 +15,11 @@ class Geometry(NamedTuple):
     dilation: tuple[int, int]
     groups: int
 
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> "Geometry":
+        """Give how a convolution's kernel moves; where its padding is a word, no number of it will fit."""
+        return cls(conv.stride, conv.padding, conv.dilation, conv.groups)  # type: ignore[arg-type]
+
 
 class Margins(NamedTuple):
     """Rows and columns of zeros around a map, in the order in which `F.pad` takes them."""
@@ -25,18 +30,12 @@ class Margins(NamedTuple):
     bottom: int
 
 
-def same_totals(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, int]:
-    """Give the rows and columns that TensorFlow's SAME adds to (N, C, H, W): output = input / stride rounded up."""
+def same_margins(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Margins:
+    """Give TensorFlow's SAME margins for (N, C, H, W): output = input / stride rounded up, the odd pixel at the end."""
     vertical, horizontal = (
         max((-(-size // step) - 1) * step + taps - size, 0)
         for size, taps, step in zip(x.shape[-2:], kernel, stride, strict=True)
     )
-    return vertical, horizontal
-
-
-def same_margins(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Margins:
-    """Give TensorFlow's SAME margins for (N, C, H, W): see `same_totals`, the odd pixel at right and bottom."""
-    vertical, horizontal = same_totals(x, kernel, stride)
     top, left = vertical // 2, horizontal // 2
     return Margins(left, horizontal - left, top, vertical - top)
 

@@ -15,13 +15,14 @@ class PlainConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
-        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups)  # type: ignore[arg-type]
+        geometry = Geometry.of(self)
         if self.padding_mode == "zeros" and not torch.is_autocast_enabled("cpu") and self._gains(x, geometry):
             return fused_conv2d(x, self.weight, self.bias, geometry, _NOTHING)
         return super().forward(x)
 
     def _gains(self, x: Tensor, geometry: Geometry) -> bool:
-        return fuses(x, self.weight, _NOTHING) and by_products(x, self.weight, geometry)
+        trains = self.weight.requires_grad and torch.is_grad_enabled()
+        return trains and fuses(x, self.weight, _NOTHING) and by_products(x, self.weight, geometry)
 
 
 def train_quicker(module: nn.Module) -> None:

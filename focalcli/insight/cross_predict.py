@@ -50,7 +50,7 @@ def trained(dataset: Dataset, config: TrainConfig) -> RetinaNet:
     plan = Plan(config, dataset.root, dataset, None, resolve_model(config, dataset), ())
     training = begin(plan, this_world(config.device))
     with TemporaryDirectory(prefix="focalcli-insight-") as folder:
-        train(training, RunFolder(Path(folder)), (), lambda: False)
+        train(training, RunFolder(Path(folder)), (), lambda: False, room=training.memory(config.photos).needed)
     return training.result.eval()
 
 

@@ -126,8 +126,10 @@ def begin(plan: Plan, world: World) -> Training:
     return Training(plan, world, stepper, average, start, frozen_backbone(plan, model, stepper.precision, world))
 
 
-def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...], stopping: Callable[[], bool]) -> bool:
-    """Train to the end, or until `stopping` says so; give whether the end was reached.
+def train(
+    training: Training, folder: RunFolder, listeners: tuple[Listener, ...], stopping: Callable[[], bool], *, room: int
+) -> bool:
+    """Train to the end, or until `stopping` says so; give whether the end was reached. It should hold `room` bytes.
 
     Raises:
         DivergedError: the loss is not finite; the photos of the step are named.
@@ -142,7 +144,7 @@ def train(training: Training, folder: RunFolder, listeners: tuple[Listener, ...]
         journal.write(start_record(plan, world, training.stepper.precision, total))
     whereabouts = Whereabouts(num_workers(config), config.photos)
     pin = world.device.type == "cuda"
-    kept = KeptMemory(training.memory(config.photos).needed, world.device)
+    kept = KeptMemory(room, world.device)
     with closing(
         deliveries(plan, batch_plan, training.backbone, whereabouts, pin=pin, from_step=training.step)
     ) as loader:

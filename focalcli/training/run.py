@@ -80,13 +80,13 @@ def run_training(
     folder = world.from_first(lambda: open_run(output) if resume else new_run(output, overwrite=overwrite))
     if resume:
         _resume(training, folder)
+    memory = training.memory(config.photos)
     if not world.speaks:
-        finished = train(training, folder, (), stopping)
+        finished = train(training, folder, (), stopping, room=memory.needed)
         world.gather(peak_memory(world.device))
         return Outcome(finished, folder, None, speaks=False)
     with locked(folder):
         check_room(folder.path, training.model)
-        memory = training.memory(config.photos)
         for note in (*training.notes(), describe(memory, config, training.memory), f"writing to {folder.path}"):
             say(note)
         write_text(folder.path / "config.toml", config_toml(config, data))
@@ -100,7 +100,7 @@ def run_training(
             **environment_facts(),
         )
         loggers = build_loggers(config.log, folder.path, to_builtins(config), say)
-        finished = train(training, folder, (*listeners, *loggers), stopping)
+        finished = train(training, folder, (*listeners, *loggers), stopping, room=memory.needed)
         best = training.best if plan.val is not None and training.best >= 0 else None
         status, peak = "finished" if finished else "stopped", max(world.gather(peak_memory(world.device)))
         folder.update_facts(status=status, step=training.step, best_ap=best, peak_memory=peak)

@@ -1,12 +1,14 @@
 """Gradients by products are those of the plain convolution, and only where they are the quicker ones."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from focalcli.config import ClassInfo, model_config
-from focalcli.detection import products
+from focalcli.detection import plain_conv, products
 from focalcli.detection.geometry import Geometry
 from focalcli.detection.plain_conv import PlainConv2d, train_quicker
 from focalcli.detection.products import by_products, weight_gradient
@@ -82,11 +84,30 @@ def test_what_is_slower_keeps_torchs_way() -> None:
     assert by_products(x, torch.ones(1, 4, 1, 1), SAME._replace(padding=(0, 0)))
 
 
-def test_autocast_sees_torchs_way() -> None:
-    conv = nn.Conv2d(2, 40, 3, padding=1)
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_a_layers_gradients_are_those_of_torch(side: int) -> None:
+    plain = nn.Conv2d(8, 40, side, padding=side // 2)
+    quick = copy.deepcopy(plain)
+    train_quicker(quick)
+    x = random(2, 8, 7, 4).float().contiguous(memory_format=torch.channels_last)
+    found = []
+    for conv in (plain, quick):
+        conv(seen := x.clone().requires_grad_()).square().sum().backward()
+        found.append((seen.grad, conv.weight.grad, conv.bias.grad))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
+
+
+def test_where_nothing_is_trained_and_under_autocast_torchs_way_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv, x = nn.Conv2d(2, 40, 3, padding=1), torch.ones(1, 2, 3, 3)
     train_quicker(conv)
+    assert "_FusedConv2d" in type(conv(x).grad_fn).__name__
+    monkeypatch.setattr(plain_conv, "fused_conv2d", None)  # who calls it fails
+    with torch.no_grad():
+        conv(x)
     with torch.autocast("cpu", torch.bfloat16):
-        assert conv(torch.ones(1, 2, 3, 3)).dtype == torch.bfloat16
+        assert conv(x).dtype == torch.bfloat16
+    conv.weight.requires_grad_(False)
+    conv(x)
 
 
 def test_only_processors_that_were_measured_choose_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +122,11 @@ def test_only_processors_that_were_measured_choose_it(monkeypatch: pytest.Monkey
 def test_plain_convolutions_choose_and_others_stay() -> None:
     grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2)
     network = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.Sequential(grouped))
-    names, x = list(network.state_dict()), torch.ones(1, 3, 4, 4)
+    names, x = list(network.state_dict()), torch.ones(2, 3, 11, 14).contiguous(memory_format=torch.channels_last)
     before = network[0](x)
     train_quicker(network)
     assert list(network.state_dict()) == names and isinstance(network[0], PlainConv2d)
-    torch.testing.assert_close(network[0](x), before, rtol=1e-6, atol=1e-6)
+    assert torch.equal(network[0](x), before)
     reflecting = nn.Conv2d(3, 32, 3, padding=1, padding_mode="reflect")
     expected = reflecting(random(1, 3, 4, 4).float())
     train_quicker(reflecting)

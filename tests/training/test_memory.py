@@ -95,16 +95,16 @@ objects = pad_objects([torch.tensor([[9.0, 9, 60, 60]])] * 4, [torch.zeros(1, dt
 for _ in range(2):
     stepper.run([Batch(images, objects, torch.arange(4))])
 activations = _activations(stepper, 4, (256, 352))
-print(peak_memory(torch.device("cpu")) - before, int(activations * (1 + ON_CPU)) + 3 * weights)
+print(peak_memory(torch.device("cpu")) - before, int(activations * (1 + ON_CPU[stepper.precision])) + 3 * weights)
 """
 
 
 @pytest.mark.e2e
-def test_no_more_is_held_than_was_estimated() -> None:
+def test_an_estimate_is_within_a_quarter_of_what_is_held() -> None:
     """Gradients, moments, activations and workspace of two steps, by a process's peak, in float32."""
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
     held, estimated = map(int, done.stdout.split())
-    assert 0.5 < held / estimated <= 1, (estimated >> 20, held >> 20)
+    assert 0.75 < estimated / held < 1.25, (estimated >> 20, held >> 20)
 
 
 def test_what_is_held_beyond_the_limit_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
